@@ -1,0 +1,7 @@
+"""`python -m barometer`."""
+
+from __future__ import annotations
+
+from barometer.cli import main
+
+main()

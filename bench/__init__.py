@@ -1,0 +1,1 @@
+"""Benchmarks with their peers: `make bench`, or one of them with `make bench BENCH=NAME`."""

@@ -1,0 +1,1 @@
+"""What Barometer is measured against: the least that does the same job with the usual libraries."""

@@ -1,0 +1,357 @@
+"""The backlog of one partition: open tickets, timers, cells and flows in memory, moved batch by batch.
+
+Two paths lead to the same ticket. In order, an observation costs a constant: `extend`. Out of order, a
+repeat, a merge or a ticket not in memory is derived again from all its marks, once per ticket and
+batch, and compared with what was stated before: `_derive_again`. The caller learns from `needs` what to
+load, so nothing here waits for a database, and the whole runs in virtual time as well.
+
+A batch is folded whole or not at all by the caller's transaction; a single ticket that raises is
+refused (or quarantined, if it was its timer) and leaves the others alone: every step works on a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from services.aging.core.age import AgePolicy, AgeVersion
+from services.aging.core.batch import (
+    Arrival,
+    Attempt,
+    Dated,
+    Failed,
+    Item,
+    Loaded,
+    Outcome,
+    Refusal,
+    Refused,
+    Register,
+    Stated,
+    TicketId,
+)
+from services.aging.core.cells import CellBook
+from services.aging.core.facts import Statement, flow_changes, news
+from services.aging.core.flows import FlowBook
+from services.aging.core.lateness import is_ahead, late_tickets
+from services.aging.core.mark import MARKS_MAX
+from services.aging.core.rederive import Derived, derive_again
+from services.aging.core.ticket import Draft, Ticket, advance, extend, settle
+from services.aging.core.timers import Timers
+from shared.contracts.backlog import Cause
+from shared.contracts.instants import SECOND_US
+
+AHEAD_US_MAX: Final = 300 * SECOND_US
+"""An observation this far ahead of the partition's clock waits for its time; beyond, it is refused."""
+
+TIMERS_MAX: Final = 2_000
+"""Timers fired per fold; the rest are fired by the next one, so that no batch pauses for long."""
+
+
+class Backlog:
+    """One partition's memory. Not shared between threads; knows no clock but what it is told."""
+
+    def __init__(self, policy: AgePolicy, attempt: Attempt) -> None:
+        self.policy = policy
+        self.open: dict[TicketId, Ticket] = {}
+        self.timers = Timers()
+        self.cells = CellBook(policy.versions[0])
+        self.flows = FlowBook()
+        self.quarantined: set[TicketId] = set()
+        self._attempt = attempt
+
+    def restore(self, tickets: Iterable[tuple[TicketId, Ticket]], *, clock_us: int) -> None:
+        """Take in open tickets as committed by `clock_us`; their timers follow the policy of now."""
+        self._turn_edges(Outcome(), clock_us)
+        for id_, ticket in tickets:
+            assert ticket.open
+            settle(ticket, self.policy, until_us=clock_us)
+            self._hold(id_, ticket)
+
+    def adopt(self, version: AgeVersion, *, clock_us: int) -> None:
+        """Use new age edges from `version.effective_us` on, but for what was stated by `clock_us`.
+
+        Every timer is armed again at once; the cells follow when the version comes into force.
+        """
+        effective_us = max(version.effective_us, clock_us + 1)
+        self.policy = self.policy.with_version(replace(version, effective_us=effective_us))
+        for id_, ticket in self.open.items():
+            settle(ticket, self.policy, until_us=ticket.advanced_us)
+            self._hold(id_, ticket)
+
+    def unknown(self, items: Sequence[Item]) -> list[TicketId]:
+        """Return the tickets of `items` that are not in memory."""
+        return list({item.id: None for item in items if item.id not in self.open})
+
+    def late(self, items: Sequence[Item], loaded: Loaded) -> set[TicketId]:
+        """Return the tickets of `items` that have to be derived from all their marks."""
+        return late_tickets(items, loaded, self.open, self.policy)
+
+    def fold(
+        self, items: Sequence[Item], loaded: Loaded, late: set[TicketId], *, until_us: int, imports: bool
+    ) -> Outcome:
+        """Apply `items` in order and every timer due by `until_us`; return what changed.
+
+        `late` is what `late(items, loaded)` said, and `loaded` holds their marks and registers.
+        `imports`: an import run is open, so imported tickets not known yet fall asleep.
+        """
+        outcome = Outcome()
+        again: dict[TicketId, list[Item]] = {}
+        closed: dict[TicketId, Ticket] = {}
+        for item in items:
+            self._fire(outcome, late, item.clock_us)
+            if isinstance(item, Arrival):
+                if is_ahead(item):
+                    self._defer(outcome, item)
+                    continue
+                outcome.seen += 1
+                if self._sleeps(outcome, loaded, again, item, imports=imports):
+                    outcome.marks.setdefault((item.id, item.order), item.mark)
+                    continue
+            elif self._is_asleep(outcome, loaded, item.id):
+                outcome.registers.append(item.absorbed)
+                continue
+            if item.id in late:
+                again.setdefault(item.id, []).append(item)
+                continue
+            assert isinstance(item, Arrival)
+            self._extend(outcome, loaded, closed, item)
+        for id_, its_items in again.items():
+            self._derive_again(outcome, loaded, id_, its_items, until_us)
+        self._fire(outcome, set(), until_us)
+        self._count(outcome)
+        self._turn_edges(outcome, until_us)
+        return outcome
+
+    def wake(self, ids: Sequence[TicketId], loaded: Loaded, *, clock_us: int) -> Outcome:
+        """Let sleeping tickets count, with the facts of their final timeline."""
+        outcome = Outcome()
+        for id_ in ids:
+            self._derive_again(outcome, loaded, id_, [], clock_us, waking=True)
+        self._count(outcome)
+        return outcome
+
+    def flow_error(self, tenant: str) -> int:
+        """Return stock minus what the flows say it is; anything but 0 is a defect."""
+        stock = sum(1 for id_ in self.open if id_[0] == tenant)
+        return stock - self.flows.net(tenant)
+
+    # Steps.
+
+    def _turn_edges(self, outcome: Outcome, clock_us: int) -> None:
+        """Count by the age edges now in force, if they are others than so far."""
+        age, former = self.policy.at(clock_us), self.cells
+        if age == former.age:
+            return
+        self.cells = CellBook(age)
+        self.cells.unpublished = set(former.cells) | former.unpublished
+        for id_, ticket in self.open.items():
+            settle(ticket, self.policy, until_us=clock_us)
+            self._hold(id_, ticket)
+            if ticket.episode > 1 and age.from_episode != former.age.from_episode:
+                outcome.tickets[id_] = ticket  # its row says from when it ages
+
+    def _fire(self, outcome: Outcome, late: set[TicketId], clock_us: int) -> None:
+        next_us = self.timers.next_us()
+        if next_us is None or next_us > clock_us:
+            return
+        for _, id_ in list(self.timers.due(clock_us, limit=TIMERS_MAX)):
+            if id_ in late:
+                continue  # derived at the end of the batch, up to its clock
+            moved = copy(self.open[id_])
+            drafts: list[Draft] = []
+            failed = self._attempt(partial(advance, moved, drafts, self.policy, until_us=clock_us))
+            if isinstance(failed, Failed):
+                self.quarantined.add(id_)
+                outcome.quarantined[id_] = failed.error
+                continue
+            self._keep(outcome, id_, moved)
+            self._state(outcome, id_, moved, news(moved, drafts), clock_us, Cause.TIME)
+        left_us = self.timers.next_us()
+        outcome.more = left_us is not None and left_us <= clock_us
+
+    def _defer(self, outcome: Outcome, arrival: Arrival) -> None:
+        if arrival.mark.time_us - arrival.clock_us > AHEAD_US_MAX:
+            ahead_s = (arrival.mark.time_us - arrival.clock_us) // SECOND_US
+            detail = f"time is {ahead_s} s ahead of the bus's clock; at most 300 s are accepted"
+            outcome.refused.append(Refused(arrival.origin, Refusal.FUTURE_TIME, detail))
+        else:
+            outcome.deferred.append(arrival)
+
+    def _sleeps(
+        self,
+        outcome: Outcome,
+        loaded: Loaded,
+        again: Mapping[TicketId, Sequence[Item]],
+        arrival: Arrival,
+        *,
+        imports: bool,
+    ) -> bool:
+        id_ = arrival.id
+        if self._is_asleep(outcome, loaded, id_):
+            return True
+        known = id_ in self.open or id_ in loaded.tickets or id_ in again
+        if known or not imports or arrival.mark.run is None:
+            return False
+        outcome.asleep[id_] = arrival.mark
+        return True
+
+    def _is_asleep(self, outcome: Outcome, loaded: Loaded, id_: TicketId) -> bool:
+        stored = loaded.tickets.get(id_)
+        return id_ in outcome.asleep or (stored is not None and stored.asleep)
+
+    def _extend(
+        self, outcome: Outcome, loaded: Loaded, closed: dict[TicketId, Ticket], arrival: Arrival
+    ) -> None:
+        id_, clock_us = arrival.id, arrival.clock_us
+        known = self.open.get(id_) or closed.get(id_) or loaded.tickets[id_].ticket
+        assert known is not None
+        if known.marks >= MARKS_MAX:
+            outcome.refused.append(_too_many(arrival))
+            return
+        moved = copy(known)
+        moved.turns = dict(known.turns) if known.turns else None
+        drafts = self._attempt(
+            lambda: extend(moved, arrival.mark, arrival.order, policy=self.policy, until_us=clock_us)
+        )
+        if isinstance(drafts, Failed):
+            outcome.refused.append(Refused(arrival.origin, Refusal.FOLD_FAILED, drafts.error))
+            return
+        outcome.marks[(id_, arrival.order)] = arrival.mark
+        self._keep(outcome, id_, moved)
+        if not moved.open:
+            closed[id_] = moved
+        imported = arrival.mark.run is not None
+        cause = Cause.IMPORT if imported else Cause.OBSERVED
+        self.flows.move(id_[0], moved, [d for d in drafts if d.flow], (), imported=imported)
+        self._state(outcome, id_, moved, news(moved, drafts), clock_us, cause)
+
+    def _derive_again(
+        self,
+        outcome: Outcome,
+        loaded: Loaded,
+        id_: TicketId,
+        items: Sequence[Item],
+        until_us: int,
+        *,
+        waking: bool = False,
+    ) -> None:
+        stored = loaded.tickets.get(id_)
+        was = self.open.get(id_) or (stored.ticket if stored is not None else None)
+        derive = partial(
+            derive_again, id_, was,
+            marks=loaded.marks.get(id_, ()), registers=loaded.registers.get(id_, ()),
+            policy=self.policy, until_us=until_us,
+        )  # fmt: skip
+        derived = self._attempt(partial(derive, items=items))
+        if isinstance(derived, Failed) and len(items) > 1:
+            items, derived = self._derive_singly(outcome, derive, items)
+        if isinstance(derived, Failed):
+            self._give_up(outcome, id_, items, derived.error, waking=waking)
+            return
+        self._take(outcome, id_, was, derived, until_us, cause=_cause(items, was, waking=waking))
+
+    def _derive_singly(
+        self, outcome: Outcome, derive: Callable[..., Derived], items: Sequence[Item]
+    ) -> tuple[Sequence[Item], Derived | Failed]:
+        """Refuse the items that cannot be folded, and none for being in one batch with them."""
+        good: list[Item] = []
+        derived: Derived | Failed = Failed("")
+        for item in items:
+            tried = self._attempt(partial(derive, items=[*good, item]))
+            if isinstance(tried, Failed):
+                outcome.refused.append(Refused(item.origin, Refusal.FOLD_FAILED, tried.error))
+            else:
+                good.append(item)
+                derived = tried
+        return good, derived
+
+    def _take(
+        self,
+        outcome: Outcome,
+        id_: TicketId,
+        was: Ticket | None,
+        derived: Derived,
+        clock_us: int,
+        *,
+        cause: Cause,
+    ) -> None:
+        outcome.registers += derived.registers
+        outcome.told += derived.told
+        outcome.repeated += derived.repeated
+        outcome.refused += [_too_many(arrival) for arrival in derived.too_many]
+        for dated in derived.added:
+            outcome.marks[(id_, dated.order)] = dated.mark
+        ticket = derived.ticket
+        if ticket is None:
+            if was is not None and was.open:
+                self._hold(id_, was)  # its timer may have been passed over for this
+            return
+        self._keep(outcome, id_, ticket)
+        added, gone = flow_changes(derived.before, derived.after)
+        self.flows.move(id_[0], ticket, added, gone, imported=cause is Cause.IMPORT)
+        self._state(outcome, id_, ticket, derived.statements, clock_us, cause)
+
+    def _give_up(
+        self, outcome: Outcome, id_: TicketId, items: Sequence[Item], error: str, *, waking: bool
+    ) -> None:
+        outcome.refused += [Refused(item.origin, Refusal.FOLD_FAILED, error) for item in items]
+        ticket = self.open.get(id_)
+        if ticket is not None:
+            self._hold(id_, ticket)  # its timer may have been passed over for this
+        if waking:
+            outcome.quarantined[id_] = error
+            self.quarantined.add(id_)
+
+    def _keep(self, outcome: Outcome, id_: TicketId, ticket: Ticket) -> None:
+        ticket.version += 1
+        if id_ in self.quarantined:  # whatever failed works again
+            self.quarantined.discard(id_)
+            outcome.quarantined.pop(id_, None)
+            outcome.released.append(id_)
+        outcome.tickets[id_] = ticket
+        self._time(id_, ticket)
+
+    def _count(self, outcome: Outcome) -> None:  # once a fold: nobody looks at the cells in between
+        for id_, ticket in outcome.tickets.items():
+            self.cells.place(id_, ticket)
+
+    def _hold(self, id_: TicketId, ticket: Ticket) -> None:
+        self._time(id_, ticket)
+        self.cells.place(id_, ticket)
+
+    def _time(self, id_: TicketId, ticket: Ticket) -> None:
+        if ticket.open:
+            self.open[id_] = ticket
+        else:
+            self.open.pop(id_, None)
+        self.timers.arm(id_, None if id_ in self.quarantined else ticket.due_us)
+
+    def _state(
+        self,
+        outcome: Outcome,
+        id_: TicketId,
+        ticket: Ticket,
+        statements: Sequence[Statement],
+        stated_us: int,
+        cause: Cause,
+    ) -> None:
+        outcome.stated += [Stated(id_, ticket, statement, stated_us, cause) for statement in statements]
+
+
+def _too_many(arrival: Arrival) -> Refused:
+    return Refused(arrival.origin, Refusal.TOO_MANY_MARKS, f"{MARKS_MAX} marks are the most a ticket takes")
+
+
+def _cause(items: Sequence[Item], was: Ticket | None, *, waking: bool) -> Cause:
+    arrivals = [item for item in items if isinstance(item, Arrival)]
+    if waking or any(arrival.mark.run is not None for arrival in arrivals):
+        return Cause.IMPORT
+    if not arrivals:
+        return Cause.MERGE
+    return Cause.OBSERVED if was is None else Cause.LATE
+
+
+__all__ = ["AHEAD_US_MAX", "Backlog", "Dated", "Register"]

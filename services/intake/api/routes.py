@@ -1,0 +1,40 @@
+"""The routes of intake, and their place in the OpenAPI document.
+
+FastAPI describes the endpoint; it does not run it. Its usual route would resolve dependencies and
+validate for every request; `RawRoute` hands the request straight to the endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.intake.api.document import POST_EVENTS
+from services.intake.api.publishing import Publishing
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class RawRoute(APIRoute):
+    """A route whose endpoint takes the request and returns the response, with nothing in between."""
+
+    def get_route_handler(self) -> Endpoint:
+        """Return the endpoint itself."""
+        endpoint: Endpoint = self.endpoint
+        return endpoint
+
+
+def router(publishing: Publishing) -> APIRouter:
+    """Return the routes of intake; error answers are problems by shared/http/problems.py."""
+    routes = APIRouter(route_class=RawRoute, tags=["intake"])
+
+    @routes.post("/v1/events", **POST_EVENTS)
+    async def post_events(request: Request) -> Response:
+        return await publishing.post(request)
+
+    return routes

@@ -1,0 +1,127 @@
+"""Intake put together: routes, the inbox worker, health; alone in a process or inside `barometer serve`.
+
+Intake keeps nothing: it adds processes to grow, and a process that dies loses only requests that were
+never answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from uuid import uuid4
+
+from fastapi import APIRouter, FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from services.intake.adapters.metrics import counters
+from services.intake.api import router
+from services.intake.api.publishing import Parts, Publishing
+from services.intake.core.sources import Sources
+from services.intake.ports import Counters
+from services.intake.settings import Limits, Settings, definitions_of
+from services.intake.worker import InboxWorker
+from services.intake.worker import Parts as InboxParts
+from shared.bus.connect import connect
+from shared.bus.port import Bus
+from shared.clock import Clock, SystemClock
+from shared.configuration.loader import load
+from shared.configuration.models import Configuration
+from shared.contracts.configuration import ConfigVersion
+from shared.http import health, openapi_page, problems
+from shared.http.configured import keyring_of
+from shared.http.health import Check
+from shared.http.keys import Keyring, refuse_open_exposure
+from shared.runtime.configurations import Configurations
+from shared.runtime.group import pause
+from shared.runtime.process import Worker, listen, serve
+from shared.telemetry import build
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Intake as a part of a process: what to mount, what to run, what to ask for readiness."""
+
+    routes: APIRouter
+    workers: Mapping[str, Worker]
+    checks: Callable[[], Sequence[Check]]
+
+
+def service(
+    bus: Bus,
+    configuration: Configuration,
+    *,
+    keyring: Keyring,
+    clock: Clock,
+    counted: Counters,
+    member: str,
+    configurations: Configurations | None = None,
+    limits: Limits | None = None,
+) -> Service:
+    """Return intake on `bus`, which stays the caller's.
+
+    `configurations` tells what the sources' words mean, once that was published.
+    """
+    limits = limits or Limits()
+    sources = Sources(definitions_of(configuration))
+    if configurations is not None:
+
+        def adopt(published: ConfigVersion) -> None:
+            sources.replace(definitions_of(configuration, published))
+
+        configurations.follow(adopt)
+    publishing = Publishing(Parts(bus, sources, keyring, clock, counted, limits, _fresh_id))
+    inbox = InboxWorker(
+        InboxParts(bus, sources, clock, counted, pause, member, item_bytes_max=limits.item_bytes_max)
+    )
+
+    def checks() -> Sequence[Check]:
+        return (Check("bus", publishing.complaint()), Check("inbox", inbox.complaint()))
+
+    return Service(router(publishing), {"inbox": inbox}, checks)
+
+
+def application(intake: Service, registry: CollectorRegistry) -> FastAPI:
+    """Return the application of a process that runs intake alone."""
+    app = FastAPI(title="Barometer intake", version=build().version, docs_url=None, redoc_url=None)
+    problems.install(app)
+    openapi_page.install(app)
+    app.include_router(intake.routes)
+    app.include_router(health.router(intake.checks))
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+async def main(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Run intake until SIGTERM. Raises what shared/runtime/process.py turns into exit codes."""
+    configuration = load(settings.config)
+    refuse_open_exposure(settings.host, has_keys=configuration.has_keys)
+    clock, registry = SystemClock(), CollectorRegistry()
+    listening = listen(settings.host, settings.port)
+    async with AsyncExitStack() as stack:
+        stack.callback(listening.close)
+        bus = await stack.enter_async_context(
+            await connect(settings.bus, clock=clock, environment=environment)
+        )
+        await bus.ensure_topics(settings.partitions)
+        configurations = Configurations(bus, pause)
+        intake = service(
+            bus,
+            configuration,
+            keyring=keyring_of(configuration),
+            clock=clock,
+            counted=counters(registry),
+            member=settings.member,
+            configurations=configurations,
+            limits=settings.limits,
+        )
+        workers = {**intake.workers, "configuration": configurations}
+        await serve(application(intake, registry), workers, listening)
+
+
+def _fresh_id() -> str:
+    return uuid4().hex

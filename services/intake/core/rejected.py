@@ -1,0 +1,133 @@
+"""What could not be used is kept whole, so that it can be used once the sender or the map is mended.
+
+Listing and retrying are commands (`barometer rejected list|retry`). A retry keeps the receive time and
+how the sender was verified; the event id is the one it would have had, so retrying twice is harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from services.intake.core.arrival import Arrival
+from services.intake.core.envelope import Context
+from services.intake.core.normalise import Normalised
+from services.intake.core.reception import Item, Outcome, Reception, Refused, kept_headers
+from services.intake.core.rejection import DETAIL_CHARACTERS_MAX, Reason, Rejection, rejected
+from services.intake.core.sources import Publisher, Sources
+from shared.contracts.tickets import TEXT_CHARACTERS_MAX, Observation, Rejected
+
+KEPT_BYTES_MAX: Final = 3_000_000
+"""A body is kept as base64 (4 bytes for 3), and the bus takes records of 4 MiB (RECORD_BYTES_MAX)."""
+
+STAGE_INTAKE: Final = "intake"
+STAGE_INBOX: Final = "inbox"
+STAGE_AGING: Final = "aging"
+
+_JSON: Final = "application/json"
+_instant: Final = msgspec.json.Decoder(datetime)
+_observation: Final = msgspec.json.Decoder(Observation)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What all rejected input of one request (or record) shares."""
+
+    stage: str
+    verified: str
+    received_at: datetime
+    rejected_at: datetime
+    origin: str = ""
+
+
+def keep(refused: Refused, kept: Kept, *, id: str, tenant: str, source: str) -> Rejected | None:
+    """Return the record that keeps a refused item whole, None if it is too large for the bus."""
+    item = refused.item
+    if len(item.raw) > KEPT_BYTES_MAX:
+        return None
+    return Rejected(
+        id=id,
+        tenant=tenant,
+        source=source,
+        stage=kept.stage,
+        reason=refused.rejection.reason.value,
+        detail=refused.rejection.detail,
+        received_at=kept.received_at,
+        rejected_at=kept.rejected_at,
+        content_type=item.content_type,
+        body=bytes(item.raw),
+        verified=kept.verified,
+        headers=dict(kept_headers(item)),
+        origin=kept.origin,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rejected input a command asks for; None and empty: all."""
+
+    ids: frozenset[str] = frozenset()
+    tenant: str | None = None
+    source: str | None = None
+    reason: str | None = None
+    stage: str | None = None
+    since: datetime | None = None
+
+    def matches(self, one: Rejected) -> bool:
+        """Tell whether `one` is asked for."""
+        pairs = (
+            (self.tenant, one.tenant),
+            (self.source, one.source),
+            (self.reason, one.reason),
+            (self.stage, one.stage),
+        )
+        if self.ids and one.id not in self.ids:
+            return False
+        if self.since is not None and one.rejected_at < self.since:
+            return False
+        return all(wanted is None or wanted == shown for wanted, shown in pairs)
+
+
+def retried(one: Rejected, sources: Sources, *, now: datetime) -> Observation | Rejection:
+    """Return the observation that `one` is by today's maps and rules, or why it still is none."""
+    if one.stage == STAGE_AGING:
+        return _observed(one)
+    if one.reason == Reason.INVALID_CLOUDEVENT and "ce_type" not in one.headers:
+        # Without its envelope the ticket might be readable, but not be the event that was sent.
+        return rejected(Reason.INVALID_CLOUDEVENT, one.detail)
+    publisher = Publisher(one.tenant, one.source, one.verified)
+    reception = Reception(sources, publisher, named=one.source, bytes_max=KEPT_BYTES_MAX)
+    outcome: Outcome = reception.receive([_item(one)], Arrival.at(one.received_at, now=now))[0]
+    return outcome.observation if isinstance(outcome, Normalised) else outcome.rejection
+
+
+def _observed(one: Rejected) -> Observation | Rejection:
+    """Return what aging refused: it was an observation already, and is sent again as it was."""
+    try:
+        return _observation.decode(one.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return rejected(Reason.INVALID_FIELD, str(error)[:DETAIL_CHARACTERS_MAX])
+
+
+def _item(one: Rejected) -> Item:
+    headers = one.headers
+    event_id = headers.get("ce_id") or headers.get("event_id") or one.id[:TEXT_CHARACTERS_MAX]
+    if "ce_type" not in headers:
+        return Item(one.body, event_id, content_type=one.content_type or _JSON)
+    extensions = {"sequence": headers["ce_sequence"]} if "ce_sequence" in headers else {}
+    context = Context(
+        event_id,
+        headers["ce_type"],
+        headers.get("ce_source", ""),
+        headers.get("ce_subject"),
+        _time_of(headers.get("ce_time")),
+        extensions,
+    )
+    return Item(one.body, event_id, context, content_type=one.content_type or _JSON)
+
+
+def _time_of(text: str | None) -> datetime | None:
+    return None if text is None else _instant.decode(msgspec.json.encode(text))

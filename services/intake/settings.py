@@ -1,0 +1,152 @@
+"""What intake must know before it starts: the environment, and its view of the configuration.
+
+Process settings are environment variables `BAROMETER_*`; what belongs to the sources is in the
+configuration file (shared/configuration) and is only mapped here to what the core understands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Final
+
+from services.intake.core.definition import (
+    DEFAULT_SOURCE,
+    DEFAULT_TENANT,
+    ShownStatus,
+    SourceDefinition,
+)
+from shared.configuration.facts import source_meaning
+from shared.configuration.models import Configuration, Source
+from shared.contracts.configuration import ConfigVersion
+from shared.contracts.topics import CONFIG, EVENTS, INBOX, REJECTED
+from shared.runtime.environment import (
+    HOST,
+    PORT,
+    PREFIX,
+    SettingsInvalid,
+    bus_url,
+    config_path,
+    number,
+)
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+EVENTS_PARTITIONS_EMBEDDED: Final = 1
+EVENTS_PARTITIONS_KAFKA: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request, and all together, may ask. Each can be set as `BAROMETER_INTAKE_<NAME>`."""
+
+    body_bytes_max: int = 5 * MIB
+    """Answer 413. Decoding and holding a body of this size is bounded by in_flight_bytes_max."""
+    batch_items_max: int = 5_000
+    """Answer 413. Keeps one request's turn on the event loop below about 50 ms."""
+    item_bytes_max: int = 256 * KIB
+    """Rejected as `too_large`. A ticket has a kilobyte; the event built of it stays far below the
+    megabyte that Kafka takes."""
+    nesting_depth_max: int = 32
+    """Answer 400. A ticket has one list in it; deeper nesting only costs stack."""
+    in_flight_requests_max: int = 1_024
+    """Answer 429. More waiting requests only wait longer."""
+    in_flight_bytes_max: int = 64 * MIB
+    """Answer 429. Bounds the memory of bodies not yet acknowledged by the bus."""
+    body_wait_seconds: int = 30
+    """Answer 408. A sender that stalls must not hold its share of what is in flight."""
+    retry_after_seconds: int = 2
+    """What 429 and 503 tell the sender to wait."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if getattr(self, each.name) <= 0:
+                raise SettingsInvalid(f"{PREFIX}INTAKE_{each.name.upper()} must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an intake process is told at start."""
+
+    bus: str
+    """`kafka://host:port,...` or `embedded:DIR`."""
+    config: Path | None = None
+    host: str = HOST
+    port: int = PORT
+    events_partitions: int | None = None
+    """Of topics that do not exist yet; None: 1 on the embedded log, 4 on Kafka."""
+    member: str = "intake-1"
+    """Static member name in the inbox's consumer group; unique among intake processes."""
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def partitions(self) -> dict[str, int]:
+        """How many partitions the topics that intake writes and reads get if they do not exist."""
+        usual = EVENTS_PARTITIONS_KAFKA if self.bus.startswith("kafka:") else EVENTS_PARTITIONS_EMBEDDED
+        events = self.events_partitions or usual
+        return {EVENTS.name: events, INBOX.name: events, REJECTED.name: 1, CONFIG.name: 1}
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Return the settings in `environment`. Raises SettingsInvalid."""
+        return cls(
+            bus=bus_url(environment),
+            config=config_path(environment),
+            host=environment.get(f"{PREFIX}HOST", HOST),
+            port=number(environment, "PORT", PORT),
+            events_partitions=number(environment, "EVENTS_PARTITIONS", default=None),
+            member=environment.get(f"{PREFIX}MEMBER", "intake-1"),
+            limits=limits_of(environment),
+        )
+
+
+def limits_of(environment: Mapping[str, str]) -> Limits:
+    """Return the limits, as far as `environment` sets them. Raises SettingsInvalid."""
+    defaults = Limits()
+    return Limits(
+        **{
+            each.name: number(environment, f"INTAKE_{each.name.upper()}", getattr(defaults, each.name))
+            for each in fields(Limits)
+        }
+    )
+
+
+def definitions_of(
+    configuration: Configuration, published: ConfigVersion | None = None
+) -> tuple[SourceDefinition, ...]:
+    """Return the sources as the core knows them. The tenant `default` always has a source `default`.
+
+    The file says which sources there are and who may publish for them. What their words mean changes
+    facts, so once a version was `published` it is taken from there, for the sources it knows.
+    """
+    shown = {(source.tenant, source.name): source for source in configuration.sources}
+    shown.setdefault((DEFAULT_TENANT, DEFAULT_SOURCE), Source(name=DEFAULT_SOURCE))
+    siblings: dict[str, set[str]] = {}
+    for tenant, name in shown:
+        siblings.setdefault(tenant, set()).add(name)
+    return tuple(
+        _definition(_as_published(source, published), frozenset(siblings[tenant]))
+        for (tenant, _), source in shown.items()
+    )
+
+
+def _as_published(source: Source, published: ConfigVersion | None) -> Source:
+    tenants = published.document.get("sources", {}) if published is not None else {}
+    meaning = tenants.get(source.tenant, {}).get(source.name)
+    return source if meaning is None else source.model_copy(update=source_meaning(meaning))
+
+
+def _definition(source: Source, siblings: frozenset[str]) -> SourceDefinition:
+    status = source.status
+    return SourceDefinition(
+        tenant=source.tenant,
+        name=source.name,
+        statuses={word: ShownStatus(*value) for word, value in status.map.items()},
+        status_default=None if status.default is None else ShownStatus(*status.default),
+        priorities=dict(source.priority.map),
+        priority_default=source.priority.default,
+        channel=source.channel,
+        siblings=siblings,
+        inbox=source.inbox,
+    )

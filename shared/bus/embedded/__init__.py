@@ -1,0 +1,3 @@
+"""The bus of one machine: a durable log in one SQLite file."""
+
+from shared.bus.embedded.bus import EmbeddedBus as EmbeddedBus

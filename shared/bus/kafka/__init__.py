@@ -1,0 +1,1 @@
+"""The bus of a Kafka cluster. Only this package imports aiokafka, and importing its settings does not."""

@@ -1,0 +1,206 @@
+"""What one section says about another, and what no single value shows: references, order, sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from shared.configuration.document import Path
+from shared.configuration.models import (
+    AGE_MEASURES,
+    SIDE_DIMENSIONS,
+    STATUS_MEASURES,
+    ApiKey,
+    Configuration,
+    Dimension,
+    Measure,
+    Rule,
+    Severity,
+    Source,
+    SourceKey,
+    Tenant,
+)
+from shared.configuration.problems import did_you_mean
+from shared.configuration.validation import Finding
+from shared.contracts.durations import duration_text
+from shared.contracts.tickets import OPEN_STATUSES, Channel, Kind, Priority, WaitReason
+
+_OF_CLOCKS: Final = frozenset({Measure.PAST_SLA, Measure.AT_RISK})
+"""Always 0 without clocks: a rule on them could never tell the truth."""
+
+
+def _repeats(names: Iterable[tuple[Path, object]], what: str) -> Iterator[Finding]:
+    seen: set[object] = set()
+    for path, name in names:
+        if name in seen:
+            shown = "/".join(name) if isinstance(name, tuple) else name
+            yield Finding(path, f"{what} `{shown}` is there twice", "rename or remove one of them")
+        seen.add(name)
+
+
+def _tenants(configuration: Configuration) -> Iterator[Finding]:
+    yield from _repeats(
+        ((("tenants", index, "name"), one.name) for index, one in enumerate(configuration.tenants)), "tenant"
+    )
+
+
+def _sources(configuration: Configuration) -> Iterator[Finding]:
+    tenants = [tenant.name for tenant in configuration.tenants]
+    yield from _repeats(
+        (
+            (("sources", index, "name"), (one.tenant, one.name))
+            for index, one in enumerate(configuration.sources)
+        ),
+        "source",
+    )
+    for index, one in enumerate(configuration.sources):
+        if one.tenant not in tenants:
+            what = f"source `{one.name}` belongs to tenant `{one.tenant}`, which is not configured"
+            yield Finding(("sources", index, "tenant"), what, did_you_mean(one.tenant, tenants))
+
+
+def _holders(configuration: Configuration) -> Iterator[tuple[str, int, Tenant | Source]]:
+    yield from (("tenants", index, tenant) for index, tenant in enumerate(configuration.tenants))
+    yield from (("sources", index, source) for index, source in enumerate(configuration.sources))
+
+
+def _keys(configuration: Configuration) -> Iterator[Finding]:
+    placed: list[tuple[Path, str]] = []
+    for section, index, holder in _holders(configuration):
+        path = (section, index, "keys")
+        keys: Sequence[ApiKey | SourceKey] = holder.keys
+        placed += [((*path, at, "sha256"), key.sha256) for at, key in enumerate(keys)]
+        names = (((*path, at, "name"), key.name) for at, key in enumerate(keys))
+        yield from _repeats(names, f"in {section[:-1]} `{holder.name}`, the key")
+    yield from _repeats(placed, "the key with sha256")
+
+
+def _age(configuration: Configuration) -> Iterator[Finding]:
+    edges = configuration.age.edges_seconds
+    for index, bucket in enumerate(configuration.age.buckets_seconds):
+        if bucket not in edges:
+            shown = ", ".join(map(duration_text, edges))
+            what = f"the bucket {duration_text(bucket)} is none of the age edges ({shown})"
+            yield Finding(
+                ("age", "buckets", index), what, "add it to `edges`, or set `buckets` to some of them"
+            )
+
+
+def _rules(configuration: Configuration) -> Iterator[Finding]:
+    yield from _repeats(
+        ((("rules", index, "name"), one.name) for index, one in enumerate(configuration.rules)), "rule"
+    )
+    for index, rule in enumerate(configuration.rules):
+        path = ("rules", index)
+        yield from _available(path, rule)
+        yield from _edge(path, rule, configuration.age.edges_seconds)
+        yield from _sides(path, rule)
+        yield from _dimensions(path, rule)
+        for dimension, values in rule.where.items():
+            yield from _values((*path, "where", dimension.value), dimension, values)
+
+
+def _available(path: Path, rule: Rule) -> Iterator[Finding]:
+    if rule.measure in _OF_CLOCKS:
+        what = f"rule `{rule.name}`: {rule.measure.value} needs SLA clocks, which are not available yet"
+        yield Finding((*path, "measure"), what, "take the rule out for now, or look at an age instead")
+
+
+def _edge(path: Path, rule: Rule, edges: Sequence[int]) -> Iterator[Finding]:
+    shown = ", ".join(map(duration_text, edges))
+    if rule.measure is not Measure.OLDER_THAN:
+        if rule.edge_seconds is not None:
+            what = f"rule `{rule.name}`: `edge` belongs to older_than"
+            yield Finding((*path, "edge"), what, "take it out, or set `measure: older_than`")
+    elif rule.edge_seconds is None:
+        what = f"rule `{rule.name}`: older than what?"
+        yield Finding((*path, "measure"), what, f"add `edge:`, one of {shown}")
+    elif rule.edge_seconds not in edges:
+        what = f"rule `{rule.name}`: {duration_text(rule.edge_seconds)} is none of the age edges ({shown})"
+        yield Finding((*path, "edge"), what, "add it to `age.edges`, or use one of them")
+
+
+def _sides(path: Path, rule: Rule) -> Iterator[Finding]:
+    for key, number in (("above", rule.above), ("below", rule.below), ("clear", rule.clear)):
+        if number is not None and rule.measure not in AGE_MEASURES and number != int(number):
+            what = f"rule `{rule.name}`: {number} tickets cannot be counted"
+            yield Finding((*path, key), what, "write a whole number")
+    if rule.clear is None:
+        return
+    if rule.above is not None and rule.clear > rule.above:
+        what = f"rule `{rule.name}`: `clear` lies above `above`, so it would clear while it fires"
+        yield Finding((*path, "clear"), what, "write at most the number of `above`")
+    if rule.below is not None and rule.clear < rule.below:
+        what = f"rule `{rule.name}`: `clear` lies below `below`, so it would clear while it fires"
+        yield Finding((*path, "clear"), what, "write at least the number of `below`")
+
+
+def _dimensions(path: Path, rule: Rule) -> Iterator[Finding]:
+    yield from _repeats(
+        (((*path, "by", at), one.value) for at, one in enumerate(rule.by)), f"rule `{rule.name}`: dimension"
+    )
+    used = {*rule.by, *rule.where}
+    if side := sorted(one.value for one in used & SIDE_DIMENSIONS):
+        others = sorted(one.value for one in used - SIDE_DIMENSIONS - {Dimension.QUEUE})
+        others += [rule.measure.value] if rule.measure in STATUS_MEASURES else []
+        if others or len(side) > 1:
+            mixed = ", ".join([*side, *others])
+            what = f"rule `{rule.name}`: {mixed} are not counted together"
+            yield Finding(path, what, "category and assignee each go with queue only, and without a status")
+
+
+_CHOICES: Final[dict[Dimension, tuple[str, ...]]] = {
+    Dimension.PRIORITY: tuple(one.value for one in Priority),
+    Dimension.CHANNEL: tuple(one.value for one in Channel),
+    Dimension.KIND: tuple(one.value for one in Kind),
+    Dimension.STATUS: tuple(sorted(one.value for one in OPEN_STATUSES)),
+    Dimension.WAIT_REASON: tuple(one.value for one in WaitReason),
+}
+
+
+def _values(path: Path, dimension: Dimension, values: Sequence[str]) -> Iterator[Finding]:
+    choices = _CHOICES.get(dimension)
+    for value in values:
+        if choices and value not in choices:
+            yield Finding(path, f"`{value}` is no {dimension.value}", did_you_mean(value, choices))
+
+
+_ROUTE_WORDS: Final = ("severity", "rule")
+
+
+def _routes(configuration: Configuration) -> Iterator[Finding]:
+    receivers = [receiver.name for receiver in configuration.receivers]
+    yield from _repeats(
+        ((("receivers", index, "name"), name) for index, name in enumerate(receivers)), "receiver"
+    )
+    for index, route in enumerate(configuration.routes):
+        path = ("routes", index)
+        if route.receiver not in receivers:
+            what = f"the receiver `{route.receiver}` is not configured"
+            mend = did_you_mean(route.receiver, receivers) if receivers else "add it to `receivers`"
+            yield Finding((*path, "receiver"), what, mend)
+        for label, value in route.match.items():
+            yield from _matched(configuration, (*path, "match", label), label, value)
+
+
+def _matched(configuration: Configuration, path: Path, label: str, value: str) -> Iterator[Finding]:
+    labels = (*_ROUTE_WORDS, *(one.value for one in Dimension))
+    if label not in labels:
+        yield Finding(path, f"alerts have no label `{label}`", did_you_mean(label, labels))
+    elif label == "severity" and value not in (choices := [one.value for one in Severity]):
+        yield Finding(path, f"`{value}` is no severity", did_you_mean(value, choices))
+    elif label == "rule" and value not in (rules := [rule.name for rule in configuration.rules]):
+        mend = did_you_mean(value, rules) if rules else "add it to `rules`"
+        yield Finding(path, f"the rule `{value}` is not configured", mend)
+    elif label in {one.value for one in _CHOICES}:
+        yield from _values(path, Dimension(label), [value])
+
+
+CHECKS: Final[tuple[Callable[[Configuration], Iterable[Finding]], ...]] = (
+    _tenants,
+    _sources,
+    _keys,
+    _age,
+    _rules,
+    _routes,
+)

@@ -1,0 +1,191 @@
+"""What aging states about the backlog: facts, ticket states, cells, flows and its own clock.
+
+Facts are statements that can be withdrawn: `turn` counts the flips, an even turn asserts, an odd one
+withdraws, the highest turn stands. Cells, flows and states are the latest value of something and
+carry (partition, epoch, version); a reader ignores what is not newer.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from shared.contracts.instants import Instant
+from shared.contracts.tickets import Status, WaitReason
+
+
+class FactType(str, Enum):
+    """What a fact says. The event type on the bus is `barometer.<noun>.<verb>.v1`."""
+
+    OPENED = "ticket.opened"
+    SOLVED = "ticket.solved"
+    CLOSED = "ticket.closed"
+    REOPENED = "ticket.reopened"
+    MERGED = "ticket.merged"
+    VOIDED = "ticket.voided"
+    AGE_CROSSED = "age.crossed"
+
+
+class Cause(str, Enum):
+    """Why a fact is stated now."""
+
+    OBSERVED = "observed"
+    TIME = "time"
+    IMPORT = "import"
+    LATE = "late"
+    CONFIGURATION = "configuration"
+    MERGE = "merge"
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One statement about a ticket at an exact instant.
+
+    `id` is derived from what it says (tenant, ticket, type, clock, instance, at) and is the same for
+    every turn; the event's id on the bus is `<id>.<turn>`. `late_seconds` is how long after `at` the
+    fact could first be known; `cause` decides whether anyone is notified (imports never page).
+    """
+
+    id: str
+    turn: int
+    type: FactType
+    tenant: str
+    ticket: str
+    at: Instant
+    instance: int = 0
+    """Which episode (or clock instance, or age edge in seconds for age.crossed within `episode`)."""
+    clock: str = ""
+    """`age.<edge>` for crossings; the SLA clock's name for clock facts."""
+    stated_at: Instant
+    cause: Cause = Cause.OBSERVED
+    late_seconds: float = 0.0
+    source: str = ""
+    queue: str = ""
+    priority: str = ""
+    channel: str = ""
+    status: str = ""
+
+    @property
+    def stands(self) -> bool:
+        """An even turn asserts, an odd one withdraws."""
+        return self.turn % 2 == 0
+
+
+class TicketState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`barometer.ticket.state.v1`: the latest state of one ticket (compacted)."""
+
+    tenant: str
+    ticket: str
+    source: str
+    partition: int
+    epoch: int
+    version: int
+    status: Status
+    open: bool
+    created_at: Instant
+    updated_at: Instant
+    wait_reason: WaitReason | None = None
+    kind: str = ""
+    priority: str = ""
+    channel: str = ""
+    queue: str = ""
+    assignee: str = ""
+    segment: str = ""
+    category: str = ""
+    subject: str = ""
+    url: str = ""
+    episode: int = 1
+    reopened_at: Instant | None = None
+    left_at: Instant | None = None
+    merged_into: str = ""
+    deleted: bool = False
+
+
+class CellKind(str, Enum):
+    """Which dimensions a cell has beside tenant and queue."""
+
+    MAIN = "main"
+    CATEGORY = "category"
+    ASSIGNEE = "assignee"
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`barometer.backlog.cell.v1`: summable counts of the open tickets that share the dimensions.
+
+    A missing dimension is the empty string. `older[i]` counts tickets whose age is at least
+    `edges_seconds[i]` at `at`, the partition's clock. An emptied cell is written with `open` = 0.
+    """
+
+    kind: CellKind = CellKind.MAIN
+    partition: int
+    epoch: int
+    version: int
+    at: Instant
+    tenant: str
+    source: str = ""
+    ticket_kind: str = ""
+    queue: str = ""
+    priority: str = ""
+    channel: str = ""
+    status: str = ""
+    wait_reason: str = ""
+    segment: str = ""
+    value: str = ""
+    """The category or the assignee, in side cells."""
+    open: int = 0
+    edges_seconds: tuple[int, ...] = ()
+    older: tuple[int, ...] = ()
+    past_sla: int = 0
+    at_risk: int = 0
+    unowned: int = 0
+    created_sum_us: int = 0
+    """Sum of the instants age is counted from, microseconds since 1970 (age sum = open * now - this)."""
+    created_min_us: int | None = None
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`barometer.backlog.flow.v1`: cumulative counters of what entered and left the stock.
+
+    Counters never go back. open = opened + reopened + corrected_in + imported_in
+    - solved - closed - merged - void - corrected_out - imported_out, summed over a tenant.
+    """
+
+    partition: int
+    epoch: int
+    version: int
+    at: Instant
+    tenant: str
+    source: str = ""
+    queue: str = ""
+    priority: str = ""
+    channel: str = ""
+    opened: int = 0
+    reopened: int = 0
+    solved: int = 0
+    closed: int = 0
+    merged: int = 0
+    void: int = 0
+    corrected_in: int = 0
+    corrected_out: int = 0
+    imported_in: int = 0
+    imported_out: int = 0
+
+
+class PartitionClock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`barometer.backlog.clock.v1`: how far an aging partition has come, once a second.
+
+    Written to every partition of the cells topic, after the cells it covers. `partitions` is the number
+    of aging partitions, so that a reader knows when it has heard of all of them.
+    """
+
+    partition: int
+    partitions: int
+    epoch: int
+    version: int
+    at: Instant
+    position: int
+    """Next offset of the events partition."""
+    at_end: bool = True
+    """The partition was read to its end, so `at` follows the wall clock."""
+    timer_lateness_seconds: float = 0.0
+    open: int = 0

@@ -1,0 +1,29 @@
+"""One suite for each port, over all its adapters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from shared.bus.port import Bus
+from tests.contract.bus_adapters import Adapter
+
+
+@pytest_asyncio.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+async def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Adapter]:
+    """Give each adapter of the bus in turn."""
+    if request.param == "kafka":
+        adapter = Adapter(request.getfixturevalue("kafka").bus_url, None)
+    else:
+        adapter = Adapter(f"embedded:{tmp_path / 'data'}", tmp_path / "data")
+    yield adapter
+    await adapter.stack.aclose()
+
+
+@pytest_asyncio.fixture
+async def bus(adapter: Adapter) -> Bus:
+    """Give an open bus."""
+    return await adapter.open()

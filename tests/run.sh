@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Run the checks, all of them also after a failure, and end with what failed.
+#   tests/run.sh check    static checks and the fast tests
+#   tests/run.sh all      the same, then everything that needs a real part
+# Where CI=true a real part that is missing fails the run; elsewhere it is named in the last lines.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+bin=$PWD/.venv/bin
+export PATH="$bin:$PATH"
+
+real="kafka or postgres or prometheus or e2e or browser"
+failed=()
+step() {  # step NAME COMMAND ...
+  local name=$1 started=$SECONDS
+  shift
+  echo "== $name"
+  "$@" || failed+=("$name")
+  echo "== $name: $((SECONDS - started)) s"
+}
+ends_well() {  # pytest's 5 means that nothing was selected, which is well for a tree still growing
+  "$@"
+  local code=$?
+  [ $code -eq 0 ] || [ $code -eq 5 ]
+}
+
+[ "$1" != all ] || step "real parts" tests/servers/install.sh
+step format ruff format --quiet --check .
+step ruff ruff check --quiet .
+step layers lint-imports --cache-dir .cache/import-linter
+step types mypy
+if [ "$1" = check ]; then
+  step "fast tests" ends_well python -m pytest -q -n 2 --dist worksteal -m "not ($real or slow)"
+else
+  step "tests without real parts" ends_well python -m pytest -q -n 2 --dist worksteal -m "not ($real)" --durations=10
+  step "tests with real parts" python -m pytest -q -m "$real" --durations=15 \
+    --require-parts Kafka,PostgreSQL,Prometheus
+fi
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'FAILED: %s\n' "${failed[@]}"
+  exit 1
+fi
+echo "All passed in $SECONDS s"

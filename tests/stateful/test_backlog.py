@@ -1,0 +1,119 @@
+"""Is there any order, split or repetition of observations that leads to another backlog?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
+
+from services.aging.core.age import AgePolicy
+from services.aging.core.batch import Arrival
+from shared.contracts.tickets import Observation
+from tests.unit.aging.observations import (
+    END_US,
+    HOUR_US,
+    KEYS,
+    POLICIES,
+    START_US,
+    Sending,
+    observations,
+    seen,
+    sendings,
+)
+from tests.unit.aging.partitions import Partition, Partitions, arrival
+
+
+def replay(sent: Sequence[Sending], policy: AgePolicy, *, imports: bool = False) -> Partitions:
+    """Send everything through one partition, in the order and batches given, and let time pass."""
+    world = Partitions(1, policy)
+    partition = world.all[0]
+    partition.runs_open = imports
+    batch: list[Arrival] = []
+    clock_us = START_US - 300 * HOUR_US
+    for sending in sent:
+        time_us = arrival(sending.observation, 0).mark.time_us
+        clock_us = max(clock_us, time_us - sending.ahead_us) + sending.lag_us
+        batch.append(arrival(sending.observation, clock_us, len(batch)))
+        if sending.splits:
+            send(world, partition, batch)
+            batch = []
+            if sending.restarts:
+                partition.restart()
+    send(world, partition, batch)
+    if imports:
+        partition.end_runs()
+        world.collect()
+        world.settle()
+        partition.check()
+    world.pass_time(END_US)
+    world.check()
+    return world
+
+
+def send(world: Partitions, partition: Partition, batch: Sequence[Arrival]) -> None:
+    partition.fold(batch)
+    assert not partition.refused
+    world.collect()
+    partition.check()
+
+
+# Few tickets most of the time: then their observations meet each other, and their timers.
+SENDINGS = st.one_of(sendings(observations(KEYS[:1])), sendings(observations(KEYS[:2])), sendings())
+
+
+@settings(max_examples=200)
+@given(st.data(), st.lists(SENDINGS, max_size=10), POLICIES)
+def test_order_repeats_batches_and_sleep_change_nothing(
+    data: DataObject, sent: list[Sending], policy: AgePolicy
+) -> None:
+    first = replay(sorted(sent, key=lambda one: one.observation.time), policy)
+    again = [*sent, *data.draw(st.lists(st.sampled_from(sent), max_size=4))] if sent else []
+    travels = data.draw(st.lists(SENDINGS, min_size=len(again), max_size=len(again)))
+    shuffled = [
+        travel._replace(observation=one.observation)
+        for one, travel in zip(data.draw(st.permutations(again)), travels, strict=True)
+    ]
+    second = replay(shuffled, policy, imports=data.draw(st.booleans()))
+    assert first.result() == second.result()
+
+
+MERGE_KEYS = ("desk:1", "desk:2", "desk:3", "desk:4", "desk:5", "desk:6")
+LINKINGS = st.builds(
+    lambda key, into, hours: seen(key, hours, merged_into=into),
+    st.sampled_from(MERGE_KEYS),
+    st.sampled_from([*MERGE_KEYS, None]),
+    st.integers(0, 30),
+)
+
+
+@settings(max_examples=200)
+@given(st.data(), st.lists(LINKINGS, min_size=2, max_size=12), st.integers(1, 3))
+def test_merges_over_partitions_come_to_the_same_rest_however_they_hear_of_each_other(
+    data: DataObject, linkings: list[Observation], count: int
+) -> None:
+    expected = told_in_order(linkings)
+    world = Partitions(count)
+    for linking in data.draw(st.permutations(linkings)):
+        world.take(linking, clock_us=END_US)
+        for _ in range(data.draw(st.integers(0, 3))):
+            if world.wire:
+                world.deliver(data.draw(st.integers(0, len(world.wire) - 1)), keep=data.draw(st.booleans()))
+    while world.wire:
+        assert len(world.said) < 500, "partitions tell each other without end"
+        world.deliver(data.draw(st.integers(0, len(world.wire) - 1)))
+    for told in data.draw(st.lists(st.sampled_from(world.said), max_size=4)) if world.said else ():
+        world.wire.append(told)
+    world.settle()
+    world.check()
+    assert expected.result() == world.result()
+
+
+def told_in_order(linkings: Sequence[Observation]) -> Partitions:
+    world = Partitions(1)
+    for linking in linkings:
+        world.take(linking, clock_us=END_US)
+        world.settle()
+    world.check()
+    return world

@@ -1,0 +1,210 @@
+"""Observations to test with: by hand in one line, or drawn, so dense that the hard cases are common."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from msgspec import UNSET
+
+from services.aging.core.age import AgePolicy, AgeVersion
+from shared.contracts.instants import SECOND_US, from_us
+from shared.contracts.tickets import (
+    Activity,
+    Actor,
+    Channel,
+    Kind,
+    Observation,
+    Priority,
+    Status,
+    TicketFields,
+    WaitReason,
+)
+
+HOUR_US: Final = 3_600 * SECOND_US
+DAY_US: Final = 24 * HOUR_US
+START_US: Final = 1_700_000_000 * SECOND_US
+END_US: Final = START_US + 60 * DAY_US
+"""Later than anything drawn, and than the last age edge of it."""
+TENANT: Final = "acme"
+KEYS: Final = ("desk:1", "desk:2", "desk:3", "desk:4")
+
+
+def seen(
+    ticket: str = "desk:1",
+    hours: float = 0.0,
+    *,
+    tenant: str = TENANT,
+    source: str = "desk",
+    id: str = "",
+    activity: Activity = Activity.UPDATED,
+    actor: Actor | None = None,
+    sequence: int | None = None,
+    run: str | None = None,
+    plus_us: int = 0,
+    received_us: int | None = None,
+    dated_by_receipt: bool = False,
+    created_hours: float | None = None,
+    **fields: Any,
+) -> Observation:
+    """Return what was seen of `ticket` `hours` after START_US (and `plus_us` microseconds)."""
+    time_us = at(hours) + plus_us
+    if created_hours is not None:
+        fields["created_at"] = from_us(at(created_hours))
+    return Observation(
+        tenant=tenant,
+        source=source,
+        ticket=ticket,
+        id=id or f"{ticket}@{time_us}",
+        time=from_us(time_us),
+        received_at=from_us(time_us if received_us is None else received_us),
+        activity=activity,
+        actor=actor,
+        sequence=sequence,
+        dated_by_receipt=dated_by_receipt,
+        run=run,
+        fields=TicketFields(**fields),
+    )
+
+
+def at(hours: float) -> int:
+    """Return the instant `hours` after START_US."""
+    return START_US + round(hours * HOUR_US)
+
+
+# Hours around the edges of 24, 48 and 72 hours, and of what was created a day or two earlier.
+_HOURS: Final = st.sampled_from([0, 0, 1, 2, 3, 4, 23, 24, 24, 25, 47, 48, 49, 72, 73, 96, 168, 200])
+_NUDGES: Final = st.sampled_from([0, 0, 0, 0, -1, 1])
+_SHOWN: Final = st.sampled_from([*[s for s in Status if s not in {Status.MERGED, Status.VOID}], None, UNSET])
+_ACTIVITIES: Final = st.sampled_from(
+    [*[Activity.UPDATED] * 6, Activity.CREATED, Activity.CUSTOMER_MESSAGE, Activity.AGENT_MESSAGE]
+)
+_ENDINGS: Final = st.sampled_from(
+    [*[Activity.UPDATED] * 3, Activity.SPAM, Activity.DELETED, Activity.RESTORED, Activity.MERGED]
+)
+
+
+def _maybe(values: SearchStrategy[Any], *, often: int = 2) -> SearchStrategy[Any]:
+    """Give mostly nothing, sometimes null, sometimes a value."""
+    return st.one_of(*[st.just(UNSET)] * often, st.none(), values)
+
+
+_FIELDS: Final = st.builds(
+    TicketFields,
+    status=_SHOWN,
+    wait_reason=_maybe(st.sampled_from(WaitReason)),
+    priority=_maybe(st.sampled_from([Priority.P1, Priority.P2])),
+    kind=_maybe(st.sampled_from([Kind.TASK, Kind.PROJECT]), often=6),
+    channel=_maybe(st.sampled_from([Channel.EMAIL, Channel.CHAT]), often=6),
+    queue=_maybe(st.sampled_from(["first", "second"])),
+    assignee=_maybe(st.sampled_from(["ann", "bob"])),
+    category=_maybe(st.just("billing"), often=5),
+    created_at=st.one_of(
+        *[st.just(UNSET)] * 6,
+        st.none(),
+        st.sampled_from([-240, -24, -1, 0, 1, 30]).map(lambda h: from_us(at(h))),
+    ),
+)
+
+
+def _merged_into(keys: tuple[str, ...]) -> SearchStrategy[Any]:
+    return st.one_of(*[st.just(UNSET)] * 3, st.none(), st.sampled_from([*keys, "desk:unheard"]))
+
+
+def observations(
+    keys: tuple[str, ...] = KEYS,
+    *,
+    merges: bool = True,
+    runs: bool = True,
+    tenants: tuple[str, ...] = (TENANT,),
+) -> SearchStrategy[Observation]:
+    """Draw what was seen of one of `keys`."""
+    fields = _FIELDS
+    if merges:
+        fields = st.builds(
+            lambda shown, link: TicketFields(**_fields_of(shown), merged_into=link),
+            _FIELDS,
+            _merged_into(keys),
+        )
+    return st.builds(
+        _drawn,
+        st.sampled_from(tenants),
+        st.sampled_from(keys),
+        _HOURS,
+        _NUDGES,
+        st.one_of(_ACTIVITIES, _ENDINGS) if merges else _ACTIVITIES,
+        st.sampled_from([None, None, 1, 2, 3]),
+        st.sampled_from([None, None, "run"]) if runs else st.none(),
+        fields,
+        st.integers(0, 3),
+        st.sampled_from([False, False, False, True]),
+    )
+
+
+def _fields_of(fields: TicketFields) -> dict[str, Any]:
+    return {name: getattr(fields, name) for name in fields.__struct_fields__ if name != "merged_into"}
+
+
+def _drawn(
+    tenant: str, key: str, hours: int, nudge: int, activity: Activity, sequence: int | None, run: str | None,
+    fields: TicketFields, number: int, dated_by_receipt: bool,
+) -> Observation:  # fmt: skip
+    time_us = at(hours) + nudge
+    return Observation(
+        tenant=tenant,
+        source="desk",
+        ticket=key,
+        id=str(number),
+        time=from_us(time_us),
+        received_at=from_us(time_us),
+        activity=activity,
+        sequence=sequence,
+        dated_by_receipt=dated_by_receipt,
+        run=run,
+        fields=fields,
+    )
+
+
+POLICIES: Final = st.sampled_from(
+    [
+        AgePolicy(),
+        AgePolicy(),
+        AgePolicy(
+            (AgeVersion(edges_seconds=(86_400, 172_800), bucket_edges_seconds=(86_400,), from_episode=True),)
+        ),
+        AgePolicy(
+            (
+                AgeVersion(),
+                AgeVersion(effective_us=at(48), edges_seconds=(3_600, 90_000), bucket_edges_seconds=(3_600,)),
+                AgeVersion(
+                    effective_us=at(96), edges_seconds=(86_400,), bucket_edges_seconds=(), from_episode=True
+                ),
+            )
+        ),
+    ]
+)
+
+
+class Sending(NamedTuple):
+    """How one observation travels: `ahead_us` of the bus's clock at most, then `lag_us` late."""
+
+    observation: Observation
+    ahead_us: int
+    lag_us: int
+    splits: bool
+    """Whether a batch ends with it."""
+    restarts: bool
+    """Whether the process dies after that batch."""
+
+
+def sendings(seen_: SearchStrategy[Observation] | None = None) -> SearchStrategy[Sending]:
+    """Draw an observation and how it travels."""
+    return st.builds(
+        Sending,
+        seen_ if seen_ is not None else observations(),
+        st.sampled_from([0, 0, 0, 60 * SECOND_US, 300 * SECOND_US]),
+        st.sampled_from([0, 0, 1, HOUR_US, 30 * HOUR_US]),
+        st.booleans(),
+        st.sampled_from([False, False, False, True]),
+    )

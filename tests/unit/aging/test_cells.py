@@ -1,0 +1,125 @@
+"""Cells against a recount, and the minimum that survives leaving tickets."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.aging.core.age import AgeVersion
+from services.aging.core.cells import CellBook, TicketId, recount
+from services.aging.core.ticket import Ticket
+from shared.contracts.backlog import CellKind
+from tests.unit.aging.observations import TENANT, at
+from tests.unit.aging.partitions import cells_of
+
+VERSION = AgeVersion(edges_seconds=(3_600, 7_200), bucket_edges_seconds=(3_600,))
+
+
+class Change(NamedTuple):
+    id: TicketId
+    created_hour: int
+    advanced_hour: int
+    status: str
+    queue: str
+    assignee: str
+    category: str
+    looks: bool
+
+
+CHANGES = st.builds(
+    Change,
+    st.sampled_from([(tenant, f"desk:{n}") for tenant in (TENANT, "other") for n in range(4)]),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.sampled_from(["new", "waiting", "solved", "void"]),
+    st.sampled_from(["", "first"]),
+    st.sampled_from(["", "ann"]),
+    st.sampled_from(["", "billing"]),
+    st.booleans(),
+)
+
+
+def ticket(change: Change) -> Ticket:
+    return Ticket(
+        "desk", at(change.created_hour), status=change.status, queue=change.queue, assignee=change.assignee,
+        category=change.category, advanced_us=at(change.created_hour + change.advanced_hour),
+    )  # fmt: skip
+
+
+@settings(max_examples=200)
+@given(st.lists(CHANGES, max_size=40))
+def test_cells_equal_a_recount_after_any_changes(changes: list[Change]) -> None:
+    book, tickets = CellBook(VERSION), dict[TicketId, Ticket]()
+    for change in changes:
+        tickets[change.id] = ticket(change)
+        book.place(change.id, tickets[change.id])
+        if change.looks:
+            assert_counted(book, tickets)
+    assert_counted(book, tickets)
+
+
+def assert_counted(book: CellBook, tickets: dict[TicketId, Ticket]) -> None:
+    assert cells_of(recount(tickets, VERSION)) == cells_of(book)
+    for key, sums in book.cells.items():
+        mine = [t for id_, t in tickets.items() if t.open and key in book.placed[id_].keys]
+        assert len(mine) == sums.open
+        assert min((t.created_us for t in mine), default=None) == book.min_start_us(key)
+        buckets = [sums.open - sums.older[0], sums.older[0] - sums.older[1], sums.older[1]]
+        assert all(count >= 0 for count in buckets)
+        assert len(mine) == sum(buckets)
+    main = sum(sums.open for key, sums in book.cells.items() if key.kind is CellKind.MAIN)
+    assert main == sum(t.open for t in tickets.values()), "each open ticket is in exactly one cell"
+
+
+def change(number: int = 1, **more: Any) -> Change:
+    return Change((TENANT, f"desk:{number}"), 0, 0, "new", "first", "", "", looks=False)._replace(**more)
+
+
+def test_only_what_changed_is_unpublished() -> None:
+    book = CellBook(VERSION)
+    book.place((TENANT, "desk:1"), ticket(change()))
+    book.unpublished.clear()
+    book.place((TENANT, "desk:1"), ticket(change()))
+    assert set() == book.unpublished
+    book.place((TENANT, "desk:1"), ticket(change(queue="")))
+    assert {"", "first"} == {key.queue for key in book.unpublished}
+
+
+def test_an_emptied_cell_stays_until_its_zeros_were_published() -> None:
+    book = CellBook(VERSION)
+    book.place((TENANT, "desk:1"), ticket(change()))
+    key = next(iter(book.cells))
+    book.forget_if_empty(key)
+    assert key in book.cells
+    book.place((TENANT, "desk:1"), ticket(change(status="solved")))
+    assert (0, None) == (book.cells[key].open, book.min_start_us(key))
+    book.forget_if_empty(key)
+    assert {} == book.cells
+
+
+def test_category_and_assignee_have_side_cells_of_their_own() -> None:
+    book = CellBook(VERSION)
+    book.place((TENANT, "desk:1"), ticket(change(assignee="ann", category="billing")))
+    assert {(CellKind.MAIN, ""), (CellKind.ASSIGNEE, "ann"), (CellKind.CATEGORY, "billing")} == {
+        (key.kind, key.value) for key in book.cells
+    }
+    assert {0} == {sums.unowned for sums in book.cells.values()}
+
+
+def test_a_ticket_that_moves_to_and_fro_leaves_no_pile_behind() -> None:
+    book = CellBook(VERSION)
+    for number in range(1_000):
+        book.place((TENANT, "desk:1"), ticket(change(queue="first" if number % 2 else "")))
+        for key in list(book.cells):
+            book.min_start_us(key)
+    assert max(len(sums.heap) for sums in book.cells.values()) < 100
+
+
+def test_age_counts_from_the_episode_where_that_is_asked_for() -> None:
+    book = CellBook(AgeVersion(from_episode=True))
+    reopened = Ticket("desk", at(0), status="new", episode=2, episode_us=at(30), advanced_us=at(31))
+    book.place((TENANT, "desk:1"), reopened)
+    sums = next(iter(book.cells.values()))
+    assert (at(30), 0) == (sums.start_sum_us, sums.older[0])

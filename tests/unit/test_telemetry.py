@@ -1,0 +1,83 @@
+"""One shape for all logs, and no secrets in it."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import structlog
+
+from shared import telemetry
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [msgspec.json.decode(line) for line in stream.getvalue().splitlines()]
+
+
+def test_our_lines_and_those_of_libraries_have_one_shape() -> None:
+    stream = io.StringIO()
+    telemetry.configure(stream=stream, service="aging")
+    structlog.get_logger("shared.x").info("taken over", partition=3)
+    logging.getLogger("aiokafka.consumer").warning("no %s", "coordinator")
+    logging.getLogger("aiokafka.consumer").info("chatter")
+    ours, theirs = lines(stream)
+    assert ("taken over", 3, "info", "aging") == (
+        ours["event"],
+        ours["partition"],
+        ours["level"],
+        ours["service"],
+    )
+    assert ("no coordinator", "warning", "aiokafka.consumer") == (
+        theirs["event"], theirs["level"], theirs["logger"],
+    )  # fmt: skip
+    assert {"event", "level", "logger", "service", "timestamp"} <= ours.keys() & theirs.keys()
+
+
+def test_lines_below_the_level_are_not_written() -> None:
+    stream = io.StringIO()
+    telemetry.configure(stream=stream, level="warning")
+    structlog.get_logger().info("quiet")
+    assert "" == stream.getvalue()
+
+
+def test_configured_twice_every_line_is_written_once() -> None:
+    stream = io.StringIO()
+    telemetry.configure(stream=stream)
+    telemetry.configure(stream=stream)
+    logging.getLogger("uvicorn.error").warning("once")
+    assert 1 == len(lines(stream))
+
+
+@pytest.mark.parametrize("pretty", [False, True])
+def test_no_secret_reaches_the_log_by_any_way(pretty: bool) -> None:
+    stream = io.StringIO()
+    telemetry.configure(stream=stream, pretty=pretty)
+    log = structlog.get_logger()
+    try:
+        int("postgresql://barometer:hush1@db/x")
+    except ValueError:
+        log.exception("failed with Bearer hush2hush2")
+    log.info("x", password="hush3", nested={"api_key": "hush4", "list": ["https://u:hush5@h/"]})
+    log.info("x", raw=b"hush6", error=RuntimeError("?secret=hush7&a=1"), given="bk_hush8hush8hush8")
+    logging.getLogger("uvicorn").error("GET %s", "/x?token=hush9")
+    text = stream.getvalue()
+    assert "ValueError" in text
+    assert "hush" not in text
+    assert 5 <= text.count(telemetry.REDACTED)
+
+
+def test_the_build_is_named() -> None:
+    assert telemetry.build().version
