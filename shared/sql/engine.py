@@ -11,6 +11,7 @@ reach a core), and no code here strips them in silence.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
@@ -22,6 +23,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from shared.sql.port import StoreMisconfigured, StoreUnavailable
 
@@ -40,6 +42,10 @@ STATEMENT_TIMEOUT_S: Final = 60.0
 """Longer than any statement of ours; ends a wait for a database that has gone silent."""
 BUSY_TIMEOUT_MS: Final = 10_000
 """SQLite allows one writer: how long another waits for it. A commit of ours takes milliseconds."""
+
+WAL_ATTEMPTS_MAX: Final = 100
+WAL_PAUSE_S: Final = 0.05
+"""The switch of a new file to WAL is tried so often, with so long a pause: five seconds in all."""
 
 WAL_PAGES_BEFORE_CHECKPOINT: Final = 12_000
 """SQLite copies changed pages from the WAL to the file every so many pages (48 MB). A batch of ours
@@ -116,9 +122,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver must not begin transactions by itself: it does so late and never IMMEDIATE.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # First, so that the switch to WAL waits for another process that is just doing the same.
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(cursor)
     # A power cut may take the last commits of the state, never its consistency. The position goes with
     # them, so they are read again from the log, which itself is kept with FULL.
     cursor.execute("PRAGMA synchronous = NORMAL")
@@ -126,6 +131,21 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_BEFORE_CHECKPOINT}")
     cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    # A new file is switched once, by whoever comes first. Two who do so at once hold a shared lock each
+    # and want an exclusive one: SQLite calls that a deadlock and fails one of them at once, whatever the
+    # busy timeout. It finds the switch done when it asks again.
+    for attempt in range(WAL_ATTEMPTS_MAX):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or attempt + 1 == WAL_ATTEMPTS_MAX:
+                raise
+            await_only(asyncio.sleep(WAL_PAUSE_S))
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

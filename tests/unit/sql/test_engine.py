@@ -90,3 +90,11 @@ async def test_a_closed_engine_leaves_no_thread_even_when_work_was_cancelled(tmp
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
     assert set() == {t for t in threading.enumerate() if t not in before and not t.daemon and t.is_alive()}
+
+
+async def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    for number in range(25):
+        url = f"sqlite+aiosqlite:///{tmp_path}/{number}.db"
+        async with opened(url) as first, opened(url) as second, opened(url) as third:
+            engines = (first, second, third, first, second, third)
+            assert [1] * 6 == await asyncio.gather(*(read(engine, one) for engine in engines))
