@@ -16,9 +16,10 @@ from fastapi import FastAPI
 from services.aging.adapters.sql import SqlAgingStore
 from services.aging.api import router
 from services.aging.core.age import AgePolicy, AgeVersion
+from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, encode_mark, order_of
 from services.aging.core.merges import encode_register
-from services.aging.core.ticket import Ticket, derive, encode_ticket
+from services.aging.core.ticket import Ticket, encode_ticket
 from services.aging.core.timeline import as_of
 from services.aging.ports import AgingChanges, MarkRow, RegisterRow, TicketRow
 from shared.clock import ManualClock

@@ -21,7 +21,7 @@ from barometer.backtest.command import Question, policy_of, read_notes
 from barometer.backtest.true import timelines
 from barometer.mapping import load_mapping
 from services.aging.core.facts import fact_id
-from services.aging.core.ticket import derive
+from services.aging.core.fold import derive
 from shared.configuration.models import Configuration
 from shared.contracts.instants import from_us, to_us
 from tests.e2e import recount

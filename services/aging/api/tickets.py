@@ -12,9 +12,10 @@ from services.aging.api.answers import AbsorbedTicket, Entry, Episode, TicketDet
 from services.aging.api.asking import DIMENSIONS
 from services.aging.api.figures import age_seconds
 from services.aging.core.age import AgePolicy, AgeVersion
+from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, decode_mark
 from services.aging.core.merges import decode_register
-from services.aging.core.ticket import Ticket, decode_ticket, derive
+from services.aging.core.ticket import Ticket, decode_ticket
 from services.aging.ports import MarkRow, RegisterRow, TicketRow
 from shared.contracts.backlog import FactType
 from shared.contracts.durations import bucket_labels

@@ -35,10 +35,11 @@ from services.aging.core.batch import (
 from services.aging.core.cells import CellBook
 from services.aging.core.facts import Statement, flow_changes, news
 from services.aging.core.flows import FlowBook
+from services.aging.core.fold import advance, extend, settle
 from services.aging.core.lateness import is_ahead, late_tickets
 from services.aging.core.mark import MARKS_MAX
 from services.aging.core.rederive import Derived, derive_again
-from services.aging.core.ticket import Draft, Ticket, advance, extend, settle
+from services.aging.core.ticket import Draft, Ticket
 from services.aging.core.timers import Timers
 from shared.contracts.backlog import Cause
 from shared.contracts.instants import SECOND_US

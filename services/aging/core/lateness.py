@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from services.aging.core.age import AgePolicy
 from services.aging.core.batch import Arrival, Item, Loaded, Register, TicketId
+from services.aging.core.fold import extends
 from services.aging.core.mark import may_end, shows_link
-from services.aging.core.ticket import Ticket, extends
+from services.aging.core.ticket import Ticket
 
 
 class _Earlier(NamedTuple):

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from services.aging.core.age import AgePolicy
 from services.aging.core.batch import Arrival, Dated, Item, Register, TicketId
 from services.aging.core.facts import Statement, changes
+from services.aging.core.fold import derive
 from services.aging.core.mark import MARKS_MAX, identity_of, without_repeats
 from services.aging.core.merges import ignores_own_link, known_links, tell_survivors
-from services.aging.core.ticket import Draft, Ticket, derive
+from services.aging.core.ticket import Draft, Ticket
 from shared.contracts.tickets import Absorbed
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from services.aging.core.age import AgePolicy
+from services.aging.core.fold import creation_us, derive
 from services.aging.core.mark import Mark
-from services.aging.core.ticket import Ticket, creation_us, derive
+from services.aging.core.ticket import Ticket
 
 _NO_EDGES = AgePolicy()
 

@@ -27,10 +27,11 @@ from services.aging.core.batch import (
     TicketId,
 )
 from services.aging.core.cells import CellBook, recount
+from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, decode_mark, encode_mark, mark_of, order_of
 from services.aging.core.merges import ignores_own_link
 from services.aging.core.rederive import derive_again
-from services.aging.core.ticket import Draft, Ticket, TurnKey, decode_ticket, derive, encode_ticket
+from services.aging.core.ticket import Draft, Ticket, TurnKey, decode_ticket, encode_ticket
 from shared.contracts.backlog import FactType
 from shared.contracts.instants import SECOND_US
 from shared.contracts.tickets import Absorbed, Observation

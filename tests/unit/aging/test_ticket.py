@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 
 from services.aging.core.age import AgePolicy
 from services.aging.core.batch import Dated
+from services.aging.core.fold import derive, extend, extends, settle
 from services.aging.core.mark import mark_of, order_of
-from services.aging.core.ticket import (
-    Draft,
-    Ticket,
-    decode_ticket,
-    derive,
-    encode_ticket,
-    extend,
-    extends,
-    settle,
-)
+from services.aging.core.ticket import Draft, Ticket, decode_ticket, encode_ticket
 from shared.contracts.backlog import FactType
 from shared.contracts.tickets import Activity, Observation, Priority, Status, WaitReason
 from tests.unit.aging.observations import DAY_US, END_US, POLICIES, START_US, at, observations, seen

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.aging.core.age import AgePolicy
+from services.aging.core.fold import derive
 from services.aging.core.mark import mark_of, order_of
-from services.aging.core.ticket import derive
 from services.aging.core.timeline import as_of
 from shared.contracts.tickets import Observation, Status
 from tests.unit.aging.observations import END_US, POLICIES, at, observations, seen
