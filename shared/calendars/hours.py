@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, Protocol
 
 
-class NoOpening(Exception):  # noqa: N818 - a plain answer: there is no such instant
+class NoOpening(Exception):
     """The calendar has not so much open time within its horizon, or none at all."""
 
 
