@@ -25,6 +25,15 @@ WINDOWS_OF_A_DAY_MAX: Final = 96
 _WRITTEN: Final = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?")
 
 
+class WindowInvalid(ValueError):
+    """Hours that cannot be read: `what` is wrong, and the `mend`."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        self.what = what
+        self.mend = mend
+        super().__init__(f"{what}; {mend}")
+
+
 class Overlap(NamedTuple):
     """Two windows that share time. `day` and `other_day` count from Monday = 0, and may be the same."""
 
@@ -35,19 +44,19 @@ class Overlap(NamedTuple):
 
 
 def parse_time(written: str) -> int:
-    """Return the seconds after midnight of `09:00`, `09:00:30` or `24:00`. Raises ValueError."""
+    """Return the seconds after midnight of `09:00`, `09:00:30` or `24:00`. Raises WindowInvalid."""
     if found := _WRITTEN.fullmatch(written):
         hours, minutes, seconds = int(found[1]), int(found[2]), int(found[3] or 0)
         total_s = hours * 3_600 + minutes * 60 + seconds
         if minutes < 60 and seconds < 60 and total_s <= DAY_SECONDS:  # noqa: PLR2004 (a clock has sixty)
             return total_s
-    raise ValueError(f"`{written}` is no time of a day; write hours and minutes, such as 09:00 or 24:00")
+    raise WindowInvalid(f"`{written}` is no time of a day", "write hours and minutes, such as 09:00 or 24:00")
 
 
 def parse_window(start: str, end: str) -> Window:
     """Return the window from `start` to `end`; one that ends at or before its start runs over midnight.
 
-    Raises ValueError, in words for the person who wrote it.
+    Raises WindowInvalid.
     """
     start_s, end_s = parse_time(start), parse_time(end)
     if start_s == DAY_SECONDS:
