@@ -3,6 +3,7 @@
 - `mark`: an observation as a timeline keeps it, with its identity and order. `mark_of`, `order_of`.
 - `ticket`: the fold of a timeline. `derive(marks, ...)`, `extend(ticket, mark, ...)`, `decode_ticket`.
 - `timeline`: `as_of(marks, at_us)`, what a ticket truly was at an instant.
+- `stock`: the open tickets, packed. `Stock.look`, `put`, `pack`.
 - `age`: edges, and when a ticket crosses them. `facts`, `flows`, `cells`, `timers`, `merges`.
 - `lateness`: which tickets of a batch take all their marks. `late_tickets`.
 - `backlog`: all of it for one partition, moved batch by batch: `Backlog`.

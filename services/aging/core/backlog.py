@@ -39,6 +39,7 @@ from services.aging.core.fold import advance, extend, settle
 from services.aging.core.lateness import is_ahead, late_tickets
 from services.aging.core.mark import MARKS_MAX
 from services.aging.core.rederive import Derived, derive_again
+from services.aging.core.stock import Stock
 from services.aging.core.ticket import Draft, Ticket
 from services.aging.core.timers import Timers
 from shared.contracts.backlog import Cause
@@ -56,8 +57,8 @@ class Backlog:
 
     def __init__(self, policy: AgePolicy, attempt: Attempt) -> None:
         self.policy = policy
-        self.open: dict[TicketId, Ticket] = {}
-        self.timers = Timers()
+        self.open = Stock()
+        self.timers = Timers(self.open.due_us)
         self.cells = CellBook(policy.versions[0])
         self.flows = FlowBook()
         self.quarantined: set[TicketId] = set()
@@ -69,7 +70,7 @@ class Backlog:
         for id_, ticket in tickets:
             assert ticket.open
             settle(ticket, self.policy, until_us=clock_us)
-            self._hold(id_, ticket)
+            self._store(id_, None, ticket)
 
     def adopt(self, version: AgeVersion, *, clock_us: int) -> None:
         """Use new age edges from `version.effective_us` on, but for what was stated by `clock_us`.
@@ -78,9 +79,10 @@ class Backlog:
         """
         effective_us = max(version.effective_us, clock_us + 1)
         self.policy = self.policy.with_version(replace(version, effective_us=effective_us))
-        for id_, ticket in self.open.items():
+        for id_, was in self.open.items():
+            ticket = copy(was)
             settle(ticket, self.policy, until_us=ticket.advanced_us)
-            self._hold(id_, ticket)
+            self._store(id_, was, ticket)
 
     def unknown(self, items: Sequence[Item]) -> list[TicketId]:
         """Return the tickets of `items` that are not in memory."""
@@ -122,7 +124,7 @@ class Backlog:
         for id_, its_items in again.items():
             self._derive_again(outcome, loaded, id_, its_items, until_us)
         self._fire(outcome, set(), until_us)
-        self._count(outcome)
+        self._count()
         self._turn_edges(outcome, until_us)
         return outcome
 
@@ -131,7 +133,7 @@ class Backlog:
         outcome = Outcome()
         for id_ in ids:
             self._derive_again(outcome, loaded, id_, [], clock_us, waking=True)
-        self._count(outcome)
+        self._count()
         return outcome
 
     def flow_error(self, tenant: str) -> int:
@@ -150,8 +152,9 @@ class Backlog:
         self.cells.unpublished = set(former.cells) | former.unpublished
         for id_, ticket in self.open.items():
             settle(ticket, self.policy, until_us=clock_us)
-            self._hold(id_, ticket)
-            if ticket.episode > 1 and age.from_episode != former.age.from_episode:
+            self._store(id_, None, ticket)
+            reopened = ticket.episode > 1 and age.from_episode != former.age.from_episode
+            if reopened or id_ in outcome.tickets:
                 outcome.tickets[id_] = ticket  # its row says from when it ages
 
     def _fire(self, outcome: Outcome, late: set[TicketId], clock_us: int) -> None:
@@ -159,9 +162,11 @@ class Backlog:
         if next_us is None or next_us > clock_us:
             return
         for _, id_ in list(self.timers.due(clock_us, limit=TIMERS_MAX)):
-            if id_ in late:
+            self.open.disarm(id_)
+            known = self.open.look(id_)
+            if known is None or id_ in late:
                 continue  # derived at the end of the batch, up to its clock
-            moved = copy(self.open[id_])
+            moved = copy(known)
             drafts: list[Draft] = []
             failed = self._attempt(partial(advance, moved, drafts, self.policy, until_us=clock_us))
             if isinstance(failed, Failed):
@@ -207,7 +212,7 @@ class Backlog:
         self, outcome: Outcome, loaded: Loaded, closed: dict[TicketId, Ticket], arrival: Arrival
     ) -> None:
         id_, clock_us = arrival.id, arrival.clock_us
-        known = self.open.get(id_) or closed.get(id_) or loaded.tickets[id_].ticket
+        known = self.open.look(id_) or closed.get(id_) or loaded.tickets[id_].ticket
         assert known is not None
         if known.marks >= MARKS_MAX:
             outcome.refused.append(_too_many(arrival))
@@ -240,7 +245,7 @@ class Backlog:
         waking: bool = False,
     ) -> None:
         stored = loaded.tickets.get(id_)
-        was = self.open.get(id_) or (stored.ticket if stored is not None else None)
+        was = self.open.look(id_) or (stored.ticket if stored is not None else None)
         derive = partial(
             derive_again, id_, was,
             marks=loaded.marks.get(id_, ()), registers=loaded.registers.get(id_, ()),
@@ -288,7 +293,7 @@ class Backlog:
         ticket = derived.ticket
         if ticket is None:
             if was is not None and was.open:
-                self._hold(id_, was)  # its timer may have been passed over for this
+                self._time(id_, was)  # its timer may have been passed over for this
             return
         self._keep(outcome, id_, ticket)
         added, gone = flow_changes(derived.before, derived.after)
@@ -299,9 +304,9 @@ class Backlog:
         self, outcome: Outcome, id_: TicketId, items: Sequence[Item], error: str, *, waking: bool
     ) -> None:
         outcome.refused += [Refused(item.origin, Refusal.FOLD_FAILED, error) for item in items]
-        ticket = self.open.get(id_)
+        ticket = self.open.look(id_)
         if ticket is not None:
-            self._hold(id_, ticket)  # its timer may have been passed over for this
+            self._time(id_, ticket)  # its timer may have been passed over for this
         if waking:
             outcome.quarantined[id_] = error
             self.quarantined.add(id_)
@@ -315,20 +320,26 @@ class Backlog:
         outcome.tickets[id_] = ticket
         self._time(id_, ticket)
 
-    def _count(self, outcome: Outcome) -> None:  # once a fold: nobody looks at the cells in between
-        for id_, ticket in outcome.tickets.items():
-            self.cells.place(id_, ticket)
-
-    def _hold(self, id_: TicketId, ticket: Ticket) -> None:
-        self._time(id_, ticket)
-        self.cells.place(id_, ticket)
+    def _count(self) -> None:  # once a fold: nobody looks at the cells in between
+        for moved in self.open.pack():
+            self.cells.move(moved.id[0], moved.was, moved.now)
 
     def _time(self, id_: TicketId, ticket: Ticket) -> None:
-        if ticket.open:
-            self.open[id_] = ticket
-        else:
-            self.open.pop(id_, None)
-        self.timers.arm(id_, None if id_ in self.quarantined else ticket.due_us)
+        known_us, due_us = self.open.due_us(id_), self._due_us(id_, ticket)
+        id_ = self.open.put(id_, ticket, due_us=due_us)
+        if due_us is not None and due_us != known_us:
+            self.timers.arm(id_, due_us)
+
+    def _store(self, id_: TicketId, was: Ticket | None, ticket: Ticket) -> None:
+        """Count and arm a ticket that nothing happened to but that it is looked at anew."""
+        known_us, due_us = self.open.due_us(id_), self._due_us(id_, ticket)
+        id_ = self.open.store(id_, ticket, due_us=due_us)
+        if due_us is not None and due_us != known_us:
+            self.timers.arm(id_, due_us)
+        self.cells.move(id_[0], was, ticket)
+
+    def _due_us(self, id_: TicketId, ticket: Ticket) -> int | None:
+        return None if id_ in self.quarantined or not ticket.open else ticket.due_us
 
     def _state(
         self,

@@ -4,13 +4,17 @@ A cell is summable: alerting adds the cells of all partitions up. So it holds co
 minimum, never an average or an age. At any time the cells equal a recount of the open tickets
 (`recount`, compared in tests and by the property suite).
 
-The minimum is the hard one, because tickets leave. Each cell keeps a heap with the ticket's entry in
-it; an entry whose ticket has left, or moved on, is thrown away when it comes to the top.
+How a ticket is counted is not remembered for each ticket: it follows from the ticket as it was, which
+whoever moves it knows. The minimum is the hard one, because tickets leave. Each cell keeps a heap of the
+instants that came in and one of those that went out; where both have the same on top, it is gone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from sys import intern
 from typing import Final, NamedTuple
 
 from services.aging.core.age import AgeVersion
@@ -20,8 +24,8 @@ from shared.contracts.backlog import CellKind
 TicketId = tuple[str, str]
 """(tenant, ticket key)."""
 
-_STALE_ENTRIES_MIN: Final = 64
-"""A heap is cleaned once more than half of it, and more than this, is stale."""
+_GONE_MIN: Final = 64
+"""A heap is cleaned once more than half of it, and more than this, is gone."""
 
 
 class CellKey(NamedTuple):
@@ -40,18 +44,11 @@ class CellKey(NamedTuple):
     value: str
 
 
-class Entry(NamedTuple):
-    """A ticket in a cell: sorts by the instant its age counts from."""
+class Counted(NamedTuple):
+    """What a ticket adds to each of its cells."""
 
     start_us: int
-    id: TicketId
-
-
-class Placed(NamedTuple):
-    """How a ticket is counted now."""
-
-    keys: tuple[CellKey, ...]
-    entry: Entry
+    """The instant its age counts from."""
     passed: int
     """How many age edges it is counted beyond."""
     unowned: bool
@@ -60,86 +57,80 @@ class Placed(NamedTuple):
 class CellSums:
     """The sums of one cell."""
 
-    __slots__ = ("heap", "older", "open", "start_sum_us", "unowned")
+    __slots__ = ("_gone", "_starts", "older", "open", "start_sum_us", "unowned")
 
     def __init__(self, edges: int) -> None:
         self.open = 0
         self.unowned = 0
         self.start_sum_us = 0
         self.older = [0] * edges
-        self.heap: list[Entry] = []
+        self._starts: list[int] = []
+        self._gone: list[int] = []
 
-    def add(self, placed: Placed) -> None:
+    def add(self, counted: Counted) -> None:
         """Count a ticket in."""
         self.open += 1
-        self.unowned += placed.unowned
-        self.start_sum_us += placed.entry.start_us
-        for index in range(placed.passed):
+        self.unowned += counted.unowned
+        self.start_sum_us += counted.start_us
+        for index in range(counted.passed):
             self.older[index] += 1
-        heappush(self.heap, placed.entry)
+        heappush(self._starts, counted.start_us)
 
-    def remove(self, placed: Placed) -> None:
-        """Count a ticket out; its heap entry becomes stale."""
+    def remove(self, counted: Counted) -> None:
+        """Count a ticket out."""
         self.open -= 1
-        self.unowned -= placed.unowned
-        self.start_sum_us -= placed.entry.start_us
-        for index in range(placed.passed):
+        self.unowned -= counted.unowned
+        self.start_sum_us -= counted.start_us
+        for index in range(counted.passed):
             self.older[index] -= 1
         assert self.open >= 0
+        heappush(self._gone, counted.start_us)
+        if len(self._gone) > self.open + _GONE_MIN:
+            self._starts = list((Counter(self._starts) - Counter(self._gone)).elements())
+            heapify(self._starts)
+            self._gone.clear()
+
+    def min_start_us(self) -> int | None:
+        """Return the earliest instant an age counts from; None if nothing is counted."""
+        starts, gone = self._starts, self._gone
+        while gone and gone[0] == starts[0]:
+            heappop(starts)
+            heappop(gone)
+        return starts[0] if starts else None
 
 
 class CellBook:
-    """The cells of one partition, which of them changed, and how each open ticket is counted."""
+    """The cells of one partition, and which of them changed."""
 
     def __init__(self, age: AgeVersion) -> None:
         self.age = age
         self.cells: dict[CellKey, CellSums] = {}
-        self.placed: dict[TicketId, Placed] = {}
         self.unpublished: set[CellKey] = set()
 
-    def place(self, id_: TicketId, ticket: Ticket) -> None:
-        """Count `ticket` as it is now: in, out, or moved. Its age edges are those passed by advanced_us."""
-        now = self._placing(id_, ticket) if ticket.open else None
-        was = self.placed.get(id_)
-        if was == now:
-            return
-        # Counted alike before and after, it leaves the cells alone that it stays in.
-        same = was is not None and now is not None and was[1:] == now[1:]
-        if was is not None:
-            self._take_out(was, now.keys if now is not None and same else ())
-        if now is None:
-            self.placed.pop(id_, None)
-            return
-        self.placed[id_] = now
-        self._put_in(now, was.keys if was is not None and same else ())
+    def move(self, tenant: str, was: Ticket | None, now: Ticket | None) -> None:
+        """Count a ticket as it is `now` instead of as it `was` when it was counted last.
 
-    def _take_out(self, was: Placed, stays_in: tuple[CellKey, ...]) -> None:
-        for key in was.keys:
-            if key not in stays_in:
-                self.cells[key].remove(was)
+        None, or a closed ticket: not at all. Its age edges are those passed by advanced_us.
+        """
+        before, after = self._counted(was), self._counted(now)
+        alike = before == after
+        if alike and (was is None or now is None or _dimensions(was) == _dimensions(now)):
+            return
+        was_in = cell_keys(tenant, was) if was is not None and before is not None else ()
+        now_in = cell_keys(tenant, now) if now is not None and after is not None else ()
+        for key in was_in:
+            if before is not None and not (alike and key in now_in):
+                self.cells[key].remove(before)
                 self.unpublished.add(key)
-
-    def _put_in(self, now: Placed, was_in: tuple[CellKey, ...]) -> None:
-        for key in now.keys:
-            if key not in was_in:
-                sums = self.cells.get(key)
-                if sums is None:
-                    sums = self.cells[key] = CellSums(len(self.age.edges_seconds))
-                sums.add(now)
+        for key in now_in:
+            if after is not None and not (alike and key in was_in):
+                self._cell(key).add(after)
                 self.unpublished.add(key)
 
     def min_start_us(self, key: CellKey) -> int | None:
         """Return the earliest instant an age in the cell counts from; None if the cell is empty."""
         sums = self.cells.get(key)
-        if sums is None:
-            return None
-        heap = sums.heap
-        if len(heap) > 2 * sums.open + _STALE_ENTRIES_MIN:
-            sums.heap = heap = [entry for entry in set(heap) if self._counts(key, entry)]
-            heapify(heap)
-        while heap and not self._counts(key, heap[0]):
-            heappop(heap)
-        return heap[0].start_us if heap else None
+        return None if sums is None else sums.min_start_us()
 
     def forget_if_empty(self, key: CellKey) -> None:
         """Drop an emptied cell, after its zeros were published."""
@@ -147,38 +138,49 @@ class CellBook:
         if sums is not None and not sums.open:
             del self.cells[key]
 
-    def _counts(self, key: CellKey, entry: Entry) -> bool:
-        placed = self.placed.get(entry.id)
-        return placed is not None and placed.entry == entry and key in placed.keys
+    def _cell(self, key: CellKey) -> CellSums:
+        sums = self.cells.get(key)
+        if sums is None:
+            key = CellKey(key.kind, *map(intern, key[1:]))
+            sums = self.cells[key] = CellSums(len(self.age.edges_seconds))
+        return sums
 
-    def _placing(self, id_: TicketId, ticket: Ticket) -> Placed:
+    def _counted(self, ticket: Ticket | None) -> Counted | None:
+        if ticket is None or not ticket.open:
+            return None
         start_us = self.age.start_us(ticket.created_us, ticket.episode_us)
-        tenant = id_[0]
-        keys = [
-            CellKey(
-                CellKind.MAIN, tenant, ticket.source, ticket.kind, ticket.queue, ticket.priority,
-                ticket.channel, ticket.status, ticket.wait_reason, ticket.segment, "",
-            )
-        ]  # fmt: skip
-        if ticket.category:
-            keys.append(_side(CellKind.CATEGORY, tenant, ticket.queue, ticket.category))
-        if ticket.assignee:
-            keys.append(_side(CellKind.ASSIGNEE, tenant, ticket.queue, ticket.assignee))
-        return Placed(
-            tuple(keys),
-            Entry(start_us, id_),
-            self.age.passed(start_us, ticket.advanced_us),
-            not ticket.assignee,
+        return Counted(start_us, self.age.passed(start_us, ticket.advanced_us), not ticket.assignee)
+
+
+def _dimensions(ticket: Ticket) -> tuple[str, ...]:
+    return (
+        ticket.source, ticket.kind, ticket.queue, ticket.priority, ticket.channel, ticket.status,
+        ticket.wait_reason, ticket.segment, ticket.category, ticket.assignee,
+    )  # fmt: skip
+
+
+def cell_keys(tenant: str, ticket: Ticket) -> Sequence[CellKey]:
+    """Return the cells that an open ticket is counted in."""
+    keys = [
+        CellKey(
+            CellKind.MAIN, tenant, ticket.source, ticket.kind, ticket.queue, ticket.priority,
+            ticket.channel, ticket.status, ticket.wait_reason, ticket.segment, "",
         )
+    ]  # fmt: skip
+    if ticket.category:
+        keys.append(_side(CellKind.CATEGORY, tenant, ticket.queue, ticket.category))
+    if ticket.assignee:
+        keys.append(_side(CellKind.ASSIGNEE, tenant, ticket.queue, ticket.assignee))
+    return keys
 
 
 def _side(kind: CellKind, tenant: str, queue: str, value: str) -> CellKey:
     return CellKey(kind, tenant, "", "", queue, "", "", "", "", "", value)
 
 
-def recount(tickets: dict[TicketId, Ticket], age: AgeVersion) -> CellBook:
+def recount(tickets: Mapping[TicketId, Ticket], age: AgeVersion) -> CellBook:
     """Return the cells of `tickets` counted from scratch."""
     book = CellBook(age)
     for id_, ticket in tickets.items():
-        book.place(id_, ticket)
+        book.move(id_[0], None, ticket)
     return book

@@ -146,7 +146,7 @@ class AgingLogic:
         self._clock_us = taken.clock_us
         self._position = taken.position or 0
         self._output.begin(taken.epoch, self._note.version)
-        _log.info("backlog loaded", partition=partition, open=len(backlog.open), timers=len(backlog.timers))
+        _log.info("backlog loaded", partition=partition, open=len(backlog.open))
 
     def next_due_us(self) -> int | None:
         """Return when something is next to be done without a record: a timer, a wait, cells to show."""

@@ -193,7 +193,7 @@ class Output:
             category=ticket.category,
             subject=ticket.subject,
             version=ticket.version,
-            body=encode_ticket(ticket),
+            body=backlog.open.body(id_) if ticket.open else encode_ticket(ticket),
         )
 
     def _sleeper(self, id_: TicketId, mark: Mark) -> TicketRow:

@@ -67,7 +67,7 @@ def test_a_cell_is_shown_with_its_edges_and_an_emptied_one_as_zeros() -> None:
     version = AgeVersion(edges_seconds=(3_600, 7_200), bucket_edges_seconds=())
     book = CellBook(version)
     ticket, _ = derived([mark_of(seen(hours=0, queue="first"))], AgePolicy((version,)), at(1))
-    book.place((TENANT, "desk:1"), ticket)
+    book.move(TENANT, None, ticket)
     key = next(iter(book.cells))
     cell = cell_of(book, key, STAMP)
     assert (1, (3_600, 7_200), (1, 0), 1, at(0), at(0)) == (
@@ -76,7 +76,7 @@ def test_a_cell_is_shown_with_its_edges_and_an_emptied_one_as_zeros() -> None:
     assert (TENANT, "desk", "first", "new", 3, 7, 11, from_us(at(1))) == (
         cell.tenant, cell.source, cell.queue, cell.status, cell.partition, cell.epoch, cell.version, cell.at,
     )  # fmt: skip
-    book.place((TENANT, "desk:1"), derived([mark_of(seen(status=Status.CLOSED))], AgePolicy(), at(1))[0])
+    book.move(TENANT, ticket, derived([mark_of(seen(status=Status.CLOSED))], AgePolicy(), at(1))[0])
     for forgets in (False, True):
         if forgets:
             book.forget_if_empty(key)
