@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+from shared.configuration.calendar_checks import calendars
 from shared.configuration.document import Path
+from shared.configuration.facts import DOCUMENT_BYTES_MAX, canonical, facts_document
 from shared.configuration.models import (
     AGE_MEASURES,
     SIDE_DIMENSIONS,
@@ -20,6 +22,7 @@ from shared.configuration.models import (
     SourceKey,
     Tenant,
 )
+from shared.configuration.policy_checks import policies
 from shared.configuration.problems import did_you_mean
 from shared.configuration.validation import Finding
 from shared.contracts.durations import duration_text
@@ -196,10 +199,24 @@ def _matched(configuration: Configuration, path: Path, label: str, value: str) -
         yield from _values(path, Dimension(label), [value])
 
 
+def _size(configuration: Configuration) -> Iterator[Finding]:
+    if next(policies(configuration), None) is not None:
+        return  # told by `policies`, and without a calendar nobody knows how long its days are
+    size = len(canonical(facts_document(configuration)))
+    if size > DOCUMENT_BYTES_MAX:
+        what = f"calendars, policies, age and sources come to {size} bytes, more than {DOCUMENT_BYTES_MAX}"
+        yield Finding(
+            (), what, "take out old versions of calendars and policies that count for no open ticket"
+        )
+
+
 CHECKS: Final[tuple[Callable[[Configuration], Iterable[Finding]], ...]] = (
     _tenants,
     _sources,
     _keys,
+    calendars,
+    policies,
+    _size,
     _age,
     _rules,
     _routes,

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from shared.configuration.models import Configuration, PriorityMap, Source, SourceKind, StatusMap
+from shared.configuration.terms import calendars_document, sla_document
 from shared.contracts.event_id import digest
 from shared.contracts.tickets import Channel
 
+DOCUMENT_BYTES_MAX: Final = 2 * 1024 * 1024
+"""A version is one record of the bus, which takes 4 MiB, and one row beside the position."""
+
 
 def facts_document(configuration: Configuration) -> dict[str, Any]:
-    """Return the sections that change facts: age (seconds) and the maps of the sources.
+    """Return the sections that change facts: age, calendars, SLA policies (seconds), the sources' maps.
 
-    {"age": {"edges": [s], "buckets": [s], "from": "created"},
+    {"age": {"edges": [s], "buckets": [s], "from": "created"}, "calendars": ..., "sla": ... (terms.py),
      "sources": {tenant: {source: {"kind", "channel", "status": {"map", "default"}, "priority": ...}}}}
     """
     age = configuration.age
@@ -31,6 +35,8 @@ def facts_document(configuration: Configuration) -> dict[str, Any]:
             "buckets": list(age.buckets_seconds),
             "from": age.counted_from.value,
         },
+        "calendars": calendars_document(configuration.calendars),
+        "sla": sla_document(configuration.sla, configuration.calendars),
         "sources": sources,
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from shared.configuration.calendars import DIRECTORY
 from shared.configuration.checks import CHECKS
 from shared.configuration.document import FILE_BYTES_MAX, Document, read_document
 from shared.configuration.models import Configuration, SecretReference
@@ -19,7 +20,7 @@ def load(path: Path | None) -> Configuration:
     """Return the configuration in `path`, the defaults for None. Raises ConfigurationInvalid."""
     if path is None:
         return Configuration()
-    return validate(Configuration, read_file(path), CHECKS)
+    return validate(Configuration, read_file(path), CHECKS, {DIRECTORY: path.parent})
 
 
 def read(content: str, file: str = "barometer.yaml") -> Configuration:

@@ -11,9 +11,12 @@ from itertools import pairwise
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from shared.configuration.calendars import Calendar
 from shared.configuration.problems import refused
+from shared.configuration.section import Section
+from shared.configuration.sla import Sla
 from shared.configuration.values import (
     Name,
     Seconds,
@@ -32,6 +35,7 @@ DEFAULT_SOURCE: Final = "default"
 TENANTS_MAX: Final = 1_000
 SOURCES_MAX: Final = 1_000
 KEYS_MAX: Final = 100
+CALENDARS_MAX: Final = 200
 EDGES_MAX: Final = 16
 """Each edge is a counter in every cell and a timer in every ticket."""
 RULES_MAX: Final = 500
@@ -45,12 +49,6 @@ URL_CHARACTERS_MAX: Final = 2_000
 _HOUR: Final = 3_600
 DEFAULT_EDGES_SECONDS: Final = (24 * _HOUR, 48 * _HOUR, 72 * _HOUR, 7 * 24 * _HOUR, 30 * 24 * _HOUR)
 DEFAULT_BUCKETS_SECONDS: Final = (24 * _HOUR, 72 * _HOUR)
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are errors, and nothing changes after reading."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Scope(str, Enum):
@@ -305,6 +303,10 @@ class Configuration(Section):
         Tenant(name=DEFAULT_TENANT),
     )
     sources: Annotated[tuple[Source, ...], Field(max_length=SOURCES_MAX)] = ()
+    calendars: Annotated[Mapping[Name, Calendar], Field(max_length=CALENDARS_MAX)] = Field(
+        default_factory=dict
+    )
+    sla: Sla = Field(default_factory=Sla)
     age: Age = Age()
     rules: Annotated[tuple[Rule, ...], Field(max_length=RULES_MAX)] = ()
     receivers: Annotated[tuple[Receiver, ...], Field(max_length=RECEIVERS_MAX)] = ()

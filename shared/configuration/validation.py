@@ -32,14 +32,17 @@ _SHOWN_CHARACTERS_MAX: Final = 60
 
 
 def validate(
-    model: type[Model], document: Document, checks: Iterable[Callable[[Model], Iterable[Finding]]] = ()
+    model: type[Model],
+    document: Document,
+    checks: Iterable[Callable[[Model], Iterable[Finding]]] = (),
+    context: Mapping[str, Any] | None = None,
 ) -> Model:
     """Return the model of `document`. Raises ConfigurationInvalid with everything that is wrong.
 
-    The cross `checks` run once the shape is right.
+    The cross `checks` run once the shape is right. `context` is what validators are told.
     """
     try:
-        value = model.model_validate(document.data)
+        value = model.model_validate(document.data, context=context)
     except ValidationError as error:
         details = _causes(error.errors(include_url=False))
         raise ConfigurationInvalid(_problem(model, document, one) for one in details) from None
@@ -98,6 +101,9 @@ _SHAPE_MENDS: Final = {
     "string_too_long": "shorten it",
     "string_too_short": "write something, or leave it out",
     "string_pattern_mismatch": "mend the text",
+    "greater_than": "write more than that",
+    "greater_than_equal": "write at least that",
+    "less_than_equal": "write at most that",
 }
 
 
@@ -137,7 +143,7 @@ def _place(path: Path) -> str:
     return f"`{place}`" if place else "the file"
 
 
-RESERVED: Final = frozenset({("calendars",), ("sla",), ("board",)})
+RESERVED: Final = frozenset({("board",)})
 """Sections of the finished product that this version cannot honour yet."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
 
 from shared.configuration.problems import did_you_mean, refused
 from shared.contracts.durations import parse_duration
+from shared.contracts.instants import EARLIEST, LATEST
 from shared.contracts.tickets import SHOWABLE_STATUSES, TEXT_CHARACTERS_MAX, Status, WaitReason
 
 DURATION_PATTERN: Final = r"^[0-9]+\s*[smhd]$"
@@ -57,7 +59,8 @@ def _status(value: Any) -> ShownStatus:
     return shown
 
 
-def _seconds(value: Any) -> int:
+def parse_seconds(value: Any) -> int:
+    """Return the seconds of a span such as `24h`. Raises the error of a validator."""
     seconds = parse_duration(value) if isinstance(value, str) else None
     if seconds is None:
         mend = "write a number and a unit, such as 90s, 10m, 24h or 7d"
@@ -76,15 +79,42 @@ def parse_threshold(value: Any, *, is_age: bool) -> float:
             raise refused(f"`{value}` is no count or age", "write a number of at least 0")
         return float(value)
     if is_age:
-        return float(_seconds(value))
+        return float(parse_seconds(value))
     mend = "write a bare number; spans of time belong to oldest_age and average_age"
     raise refused(f"`{value}` is no number", mend)
 
 
+def _instant(value: Any) -> datetime:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            mend = "write an instant such as 2026-01-01T00:00:00Z"
+            raise refused(f"`{value}` is no instant", mend) from None
+    if not isinstance(value, datetime):
+        raise refused(f"`{value}` is no instant", "write an instant such as 2026-01-01T00:00:00Z")
+    if value.tzinfo is None:
+        shown = value.isoformat()
+        raise refused(
+            f"`{shown}` has no offset, so nobody knows which instant it is",
+            f"write {shown}Z, or with +02:00 at its end",
+        )
+    if not EARLIEST <= value < LATEST:
+        raise refused(f"`{value.isoformat()}` is no time of tickets", "write a year from 1970 to 2199")
+    return value.astimezone(UTC)
+
+
 _SPAN_SCHEMA: Final = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["10m", "24h", "7d"]}
 
-Seconds = Annotated[int, BeforeValidator(_seconds), WithJsonSchema(_SPAN_SCHEMA)]
+Seconds = Annotated[int, BeforeValidator(parse_seconds), WithJsonSchema(_SPAN_SCHEMA)]
 """Whole seconds, written as a span: `24h`."""
+
+InstantValue = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-01T00:00:00Z"]}),
+]
+"""An aware instant in UTC, written with its offset."""
 
 StatusValue = Annotated[
     ShownStatus,

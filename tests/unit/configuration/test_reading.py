@@ -70,7 +70,7 @@ def test_a_full_file_is_read_with_spans_in_seconds() -> None:
     ("content", "expected"),
     [
         ("rulez: []", "b.yaml:1: unknown key `rulez` in the file; did you mean `rules`?"),
-        ("sla: {}", "b.yaml:1: the section `sla` is not available yet; take it out"),
+        ("board: {}", "b.yaml:1: the section `board` is not available yet; take it out"),
         (
             "rules:\n- name: r\n  measure: open\n  above: 3\n  severity: warnin\n",
             "b.yaml:5: `rules[0].severity`: `warnin` is not known; did you mean `warning`?",
@@ -147,7 +147,7 @@ def test_what_sections_say_about_each_other_is_checked(content: str, part: str) 
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
-    told = problems("age: {frm: created}\nrules:\n- {name: r, measure: opn, above: 1}\nsla: {}\n")
+    told = problems("age: {frm: created}\nrules:\n- {name: r, measure: opn, above: 1}\nboard: {}\n")
     assert [1, 3, 4] == [int(line.split(":")[1]) for line in told]
 
 
@@ -164,7 +164,9 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 def test_editors_get_a_schema_with_the_names_of_the_file() -> None:
     schema = editor_schema()
-    assert {"tenants", "sources", "age", "rules", "receivers", "routes"} == set(schema["properties"])
+    assert {
+        "tenants", "sources", "calendars", "sla", "age", "rules", "receivers", "routes",
+    } == set(schema["properties"])  # fmt: skip
     assert {"edges", "buckets", "from"} == set(schema["$defs"]["Age"]["properties"])
 
 
