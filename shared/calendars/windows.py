@@ -60,9 +60,7 @@ def parse_window(start: str, end: str) -> Window:
     """
     start_s, end_s = parse_time(start), parse_time(end)
     if start_s == DAY_SECONDS:
-        raise ValueError(
-            f"`{start}` is the end of a day, where no window starts; write 00:00 of the next day"
-        )
+        raise WindowInvalid(f"no window starts at {start}, the end of a day", "write 00:00 of the next day")
     return start_s, end_s if end_s > start_s else end_s + DAY_SECONDS
 
 
