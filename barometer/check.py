@@ -11,9 +11,11 @@ from cyclopts import Parameter
 from barometer.exits import Refused, reported
 from barometer.mapping import load_mapping
 from barometer.places import configuration_path
+from shared.clock import SystemClock
 from shared.configuration.loader import editor_schema, load
 from shared.configuration.models import Configuration
 from shared.contracts.durations import bucket_labels
+from shared.contracts.instants import from_us
 
 
 def check(
@@ -47,7 +49,7 @@ def _check(file: Path | None, mapping: Path | None, *, schema: bool) -> int:
     path = configuration_path(file)
     if path is None:
         raise Refused("there is no barometer.yaml here; name the file: `barometer check FILE`")
-    print(f"{path}: fine ({summary(load(path))})")
+    print(f"{path}: fine ({summary(load(path, now=from_us(SystemClock().now_us())))})")
     return 0
 
 
@@ -58,9 +60,13 @@ def summary(configuration: Configuration) -> str:
         _count(len(configuration.sources), "source"),
         _count(len(configuration.rules), "rule") if configuration.has_rules else "default rules",
         _count(len(configuration.receivers), "receiver"),
+        _count(len(configuration.calendars), "calendar"),
+        _count(len(configuration.sla.policies), "policy", "policies")
+        if "policies" in configuration.sla.model_fields_set
+        else "default policies",
     ]
     return f"{', '.join(parts)}; buckets {', '.join(bucket_labels(configuration.age.buckets_seconds))}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, what: str, many: str = "") -> str:
+    return f"{number} {what if number == 1 else many or f'{what}s'}"

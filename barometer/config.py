@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import datetime
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from barometer.bus import opened_bus
 from barometer.exits import Refused, reported
+from barometer.foresight import Foresight, foresee
 from barometer.instants import parse_instant
 from barometer.places import bus_address, configuration_path, environment
-from barometer.publication import differences, latest_version, publish
+from barometer.publication import Published, latest_version, publish
 from shared.clock import SystemClock
 from shared.configuration.facts import facts_document
 from shared.configuration.loader import load
 from shared.configuration.models import Configuration
 from shared.contracts.instants import from_us, rfc3339, to_us
+
+DIFFERENT = 1
+"""Exit code of `config diff --exit-code` if the file would change something."""
 
 
 def apply(
@@ -32,50 +41,90 @@ def apply(
         bus: Or the bus: kafka://host:port or embedded:DIR.
         effective_from: From when it counts, such as 2026-01-01T00:00:00Z; by default from now.
     """
-    return reported(lambda: asyncio.run(_apply(_given(config), bus_address(data, bus), effective_from)))
+    return reported(lambda: asyncio.run(_apply(config, bus_address(data, bus), effective_from)))
 
 
-def diff(*, config: Path | None = None, data: Path | None = None, bus: str | None = None) -> int:
-    """Show what the file would change of the configuration in force. Changes nothing.
+def diff(
+    *,
+    config: Path | None = None,
+    data: Path | None = None,
+    bus: str | None = None,
+    effective_from: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    exit_code: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Show what the file would change of the configuration in force, and from when. Changes nothing.
 
     Args:
         config: The configuration.
         data: The data directory of `barometer serve`.
         bus: Or the bus: kafka://host:port or embedded:DIR.
+        effective_from: As `config apply` would be told.
+        as_json: Print one JSON document.
+        exit_code: End with 1 if something would change.
     """
-    return reported(lambda: asyncio.run(_diff(_given(config), bus_address(data, bus))))
+    return reported(
+        lambda: asyncio.run(
+            _diff(config, bus_address(data, bus), effective_from, as_json=as_json, exit_code=exit_code)
+        )
+    )
 
 
-def _given(config: Path | None) -> Configuration:
+def _given(config: Path | None, now: datetime) -> Configuration:
     path = configuration_path(config)
     if path is None:
         raise Refused("there is no barometer.yaml here; name the file with --config")
-    return load(path)
+    return load(path, now=now)
 
 
-async def _apply(configuration: Configuration, address: str, effective_from: str | None) -> int:
+def _instant(effective_from: str | None) -> datetime | None:
+    return None if effective_from is None else parse_instant("--effective-from", effective_from)
+
+
+async def _apply(config: Path | None, address: str, effective_from: str | None) -> int:
     now = from_us(SystemClock().now_us())
-    effective = None if effective_from is None else parse_instant("--effective-from", effective_from)
+    document, effective = facts_document(_given(config, now)), _instant(effective_from)
     async with opened_bus(address, environment()) as bus:
-        published = await publish(bus, facts_document(configuration), now=now, effective_from=effective)
-    version = published.version
-    if published.is_new:
-        print(f"version {version.version} recorded, counts from {rfc3339(to_us(version.effective_from))}")
-    else:
-        print(f"nothing that changes facts differs from version {version.version}")
-    return 0
-
-
-async def _diff(configuration: Configuration, address: str) -> int:
-    document = facts_document(configuration)
-    async with opened_bus(address, environment()) as bus:
-        newest = await latest_version(bus)
-    if newest is None:
-        print("no version was published yet; this file would be version 1")
-        return 0
-    lines = differences(newest.document, document)
-    if not lines:
-        print(f"nothing that changes facts differs from version {newest.version}")
-    for line in lines:
+        published = await publish(bus, document, now=now, effective_from=effective)
+    for line in told(published):
         print(line)
     return 0
+
+
+def told(published: Published) -> list[str]:
+    """Return what `config apply` says of what it did."""
+    version = published.version
+    if not published.is_new:
+        return [f"nothing that changes facts differs from version {version.version}"]
+    since = rfc3339(to_us(max(version.effective_from, version.recorded_at)))
+    lines = [f"version {version.version} recorded, counts from {since}"]
+    if published.after is not None:
+        lines.append(
+            f"version {published.after.version} was published by somebody else at the same time; this one "
+            "replaces it"
+        )
+    return lines
+
+
+async def _diff(
+    config: Path | None, address: str, effective_from: str | None, *, as_json: bool, exit_code: bool
+) -> int:
+    now = from_us(SystemClock().now_us())
+    document, effective = facts_document(_given(config, now)), _instant(effective_from)
+    async with opened_bus(address, environment()) as bus:
+        newest = await latest_version(bus)
+    found = foresee(newest, document, now=now, effective_from=effective)
+    if as_json:
+        print(json.dumps(found.document(), indent=2))
+    else:
+        for line in _lines(found):
+            print(line)
+    return DIFFERENT if exit_code and (newest is None or found.changes) else 0
+
+
+def _lines(found: Foresight) -> list[str]:
+    if found.version is None:
+        return ["no version was published yet; this file would be version 1"]
+    if not found.changes:
+        return [f"nothing that changes facts differs from version {found.version}"]
+    return [*map(str, found.changes), "", *found.notes]

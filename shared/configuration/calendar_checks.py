@@ -31,6 +31,19 @@ def calendars(configuration: Configuration) -> Iterator[Finding]:
             yield from _hours(place, name, hours, _written(calendar, number))
 
 
+def reaching_back(configuration: Configuration, *, now: datetime) -> Iterator[Finding]:
+    """Yield each version that gives a reason to reach what has passed but begins later than `now`."""
+    for name, calendar in configuration.calendars.items():
+        for index, version in enumerate(calendar.versions):
+            if version.retroactive is not None and version.effective_from > now:
+                path = ("calendars", name, "versions", index, "retroactive")
+                begins = version.effective_from.isoformat()
+                what = (
+                    f"calendar `{name}`: this version begins in the future ({begins}), so nothing has passed"
+                )
+                yield Finding(path, what, "take `retroactive` out, or mend `effective_from`")
+
+
 def ascending(path: Path, starts: Sequence[datetime], what: str) -> Iterator[Finding]:
     """Yield each version of `what` that does not begin after the one before it."""
     for index in range(1, len(starts)):
@@ -48,10 +61,10 @@ def _written(calendar: Calendar, number: int) -> frozenset[str]:
 
 
 def _hours(path: Path, name: str, hours: HoursInForce, written: frozenset[str]) -> Iterator[Finding]:
-    if number_of_flaws := len(flaws := _flaws(hours)):
-        own = [flaw for flaw in flaws if _parts(flaw)[0] in written]
-        for flaw in own[:number_of_flaws]:
-            yield Finding((*path, *_parts(flaw)), f"calendar `{name}`: {flaw.what}", flaw.mend)
+    if flaws := _flaws(hours):
+        for flaw in flaws:
+            if (parts := _parts(flaw))[0] in written:  # what an earlier version wrote is told there
+                yield Finding((*path, *parts), f"calendar `{name}`: {flaw.what}", flaw.mend)
     elif not hours.ever_opens:
         closed = any(hours.weekly.values())
         why = "its holidays close every day it is open" if closed else "it has no opening at all"

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from shared.configuration.calendar_checks import reaching_back
 from shared.configuration.calendars import DIRECTORY
 from shared.configuration.checks import CHECKS
 from shared.configuration.document import FILE_BYTES_MAX, Document, read_document
 from shared.configuration.models import Configuration, SecretReference
 from shared.configuration.problems import ConfigurationInvalid, Problem
-from shared.configuration.validation import validate
+from shared.configuration.validation import Finding, validate
 
 SECRET_BYTES_MAX: Final = 64 * 1024
 
 
-def load(path: Path | None) -> Configuration:
-    """Return the configuration in `path`, the defaults for None. Raises ConfigurationInvalid."""
+def load(path: Path | None, *, now: datetime | None = None) -> Configuration:
+    """Return the configuration in `path`, the defaults for None. Raises ConfigurationInvalid.
+
+    With `now` it is also checked that what is said of the past lies there.
+    """
     if path is None:
         return Configuration()
-    return validate(Configuration, read_file(path), CHECKS, {DIRECTORY: path.parent})
+    return validate(Configuration, read_file(path), _checks(now), {DIRECTORY: path.parent})
 
 
-def read(content: str, file: str = "barometer.yaml") -> Configuration:
+def read(content: str, file: str = "barometer.yaml", *, now: datetime | None = None) -> Configuration:
     """Return the configuration in `content`; `file` is the name in messages. Raises ConfigurationInvalid."""
-    return validate(Configuration, read_document(content.encode(), file), CHECKS)
+    return validate(Configuration, read_document(content.encode(), file), _checks(now))
+
+
+def _checks(now: datetime | None) -> Iterable[Callable[[Configuration], Iterable[Finding]]]:
+    return CHECKS if now is None else (*CHECKS, partial(reaching_back, now=now))
 
 
 def read_file(path: Path) -> Document:

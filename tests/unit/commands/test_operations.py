@@ -2,80 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from barometer.bus import append, opened_bus, read_all
 from barometer.cli import run
-from barometer.publication import differences
-from shared.codec import Event, decode, to_outgoing
-from shared.contracts.configuration import ConfigApplied, ConfigVersion
+from shared.codec import to_outgoing
 from shared.contracts.records import Outgoing
 from shared.contracts.tickets import Activity, Observation, Rejected, Status
-from shared.contracts.topics import CONFIG, EVENTS, Topic
+from shared.contracts.topics import EVENTS
+from tests.unit.commands.embedded_log import on_bus, put
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("BAROMETER_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("BAROMETER_BUS", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "data"
-
-
-def on_bus(data: Path, topic: Topic) -> list[Event]:
-    async def read() -> list[Event]:
-        async with opened_bus(f"embedded:{data}", {}) as bus:
-            return [decode(record) async for page in read_all(bus, topic) for record in page]
-
-    return asyncio.run(read())
-
-
-def put(data: Path, records: list[Outgoing]) -> None:
-    async def write() -> None:
-        async with opened_bus(f"embedded:{data}", {}) as bus:
-            await append(bus, records)
-
-    asyncio.run(write())
-
-
-def configure(tmp_path: Path, content: str) -> list[str]:
-    path = tmp_path / "barometer.yaml"
-    path.write_text(content)
-    return ["--config", str(path)]
-
-
-def test_a_configuration_is_recorded_once_and_applied_to_every_partition(data: Path, tmp_path: Path) -> None:
-    config = configure(tmp_path, "age: {edges: [24h, 72h]}")
-    assert [0, 0] == [run(["config", "apply", *config]), run(["config", "apply", *config])]
-    versions = [event for event in on_bus(data, CONFIG) if isinstance(event, ConfigVersion)]
-    assert [(1, [86_400, 259_200])] == [(one.version, one.document["age"]["edges"]) for one in versions]
-    assert {1} == {event.version for event in on_bus(data, EVENTS) if isinstance(event, ConfigApplied)}
-
-
-def test_changed_content_is_the_next_version_and_rules_are_no_change(data: Path, tmp_path: Path) -> None:
-    for content in ("", "rules: []", "sources: [{name: a}]"):
-        assert 0 == run(["config", "apply", *configure(tmp_path, content)])
-    assert [1, 2] == [event.version for event in on_bus(data, CONFIG) if isinstance(event, ConfigVersion)]
-
-
-def test_diff_shows_what_would_change(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert 0 == run(["config", "apply", *configure(tmp_path, "")])
-    capsys.readouterr()
-    assert 0 == run(["config", "diff", *configure(tmp_path, "age: {from: episode}")])
-    assert "age.from: created -> episode\n" == capsys.readouterr().out
-
-
-def test_differences_name_what_was_added_and_removed() -> None:
-    assert ["a.x: 1 -> 2", "b: 3 -> (nothing)", "c: (nothing) -> 4"] == differences(
-        {"a": {"x": 1}, "b": 3}, {"a": {"x": 2}, "c": 4}
-    )
 
 
 @pytest.mark.parametrize(
