@@ -52,6 +52,14 @@ _GROUPS: Final = (
             ("retry", "barometer.ticket:retry", "Derive a quarantined ticket again."),
         ),
     ),
+    (
+        "sla",
+        "Ask calendars and policies, without running anything.",
+        (
+            ("due", "barometer.sla.command:due", "When is so much open time used up?"),
+            ("elapsed", "barometer.sla.command:elapsed", "How much open time lies between two instants?"),
+        ),
+    ),
     ("db", "Databases.", (("upgrade", "barometer.db:upgrade", "Bring the databases to this version."),)),
     ("key", "API keys.", (("new", "barometer.key:new", "Make a key: the token and its SHA-256."),)),
 )

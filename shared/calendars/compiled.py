@@ -104,9 +104,10 @@ _UNSEEN: Final = _Layout([_NEVER_US], [_NEVER_US], [0], 1, 0, 0, 0)
 class Calendar:
     """The hours of a definition. Raises NoOpening for what lies beyond the horizon, in every method."""
 
-    __slots__ = ("_layout", "_years")
+    __slots__ = ("_ever_opens", "_layout", "_years")
 
     def __init__(self, definition: CalendarDefinition) -> None:
+        self._ever_opens = definition.ever_opens
         self._years = Years(definition)
         self._layout = _UNSEEN
 
@@ -214,7 +215,7 @@ class Calendar:
     def _longer(self, layout: _Layout, at_least_us: int = 0) -> _Layout:
         """Return `layout` with the year after it, if `at_least_us` lies before the end of the last year."""
         if layout.last_year >= LAST_YEAR or at_least_us >= _END_US:
-            raise NoOpening(f"there is not so much open time before {LAST_YEAR + 1}")
+            raise self._no_opening(f"before {LAST_YEAR + 1}")
         year = layout.last_year + 1
         self._layout = layout.followed(self._years.openings(year), year)
         return self._layout
@@ -222,10 +223,14 @@ class Calendar:
     def _earlier(self, layout: _Layout, at_most_us: int = 0) -> _Layout:
         """Return `layout` with the year before it, if `at_most_us` lies behind the beginning of the first."""
         if layout.first_year <= FIRST_YEAR or at_most_us < _BEGIN_US:
-            raise NoOpening(f"there is not so much open time since {FIRST_YEAR}")
+            raise self._no_opening(f"since {FIRST_YEAR}")
         year = layout.first_year - 1
         self._layout = layout.preceded(self._years.openings(year), year)
         return self._layout
+
+    def _no_opening(self, within: str) -> NoOpening:
+        told = f"there is not so much open time {within}" if self._ever_opens else "the calendar never opens"
+        return NoOpening(told)
 
 
 @lru_cache(maxsize=CALENDARS_REMEMBERED)

@@ -29,7 +29,7 @@ YEARS = (1975, 1993, 1994, 2011, 2026, 2198)
 """Kwajalein left out a date in 1993, Kiritimati in 1994, Apia in 2011; from 2038 on zones follow their last rule."""
 
 _EDGY = [["22:45", "00:15"], ["00:30", "01:15"], ["01:45", "02:30"], ["02:45", "05:00"]]
-BESIDE = {"weekly": {day: _EDGY for day in oracle.DAYS}, "holidays": [], "overrides": {}}
+BESIDE = {"weekly": dict.fromkeys(oracle.DAYS, _EDGY), "holidays": [], "overrides": {}}
 """Windows whose ends lie in the hours at which clocks are changed."""
 
 

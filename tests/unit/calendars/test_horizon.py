@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from shared.calendars.compiled import FIRST_YEAR, LAST_YEAR
 from shared.calendars.hours import NoOpening, Opening
 from tests.unit.calendars.calendars import HOUR_US, OFFICE, calendar, us
 
@@ -16,7 +15,7 @@ ONCE = {"2027-01-01": [["09:00", "10:00"]]}
 @pytest.mark.parametrize("amount_us", [0, 1, -1])
 def test_a_calendar_that_never_opens_has_no_due_time_and_no_open_time(amount_us: int) -> None:
     closed = calendar({})
-    with pytest.raises(NoOpening, match=f"{FIRST_YEAR}|{LAST_YEAR + 1}"):
+    with pytest.raises(NoOpening, match="never opens"):
         closed.add(NOW_US, amount_us)
     assert 0 == closed.elapsed(NOW_US, NOW_US + 100 * YEAR_US)
     assert [] == closed.openings(NOW_US, NOW_US + YEAR_US)
