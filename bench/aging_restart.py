@@ -21,6 +21,7 @@ from typing import Final
 from bench.aging_stock import LOG, PLACEMENT, NoConfigurations, fill_stock
 from bench.quick import sized
 from services.aging.adapters.sql import SqlAgingStore
+from services.aging.settings import default_terms
 from services.aging.worker import AgingLogic
 from shared.runtime import collector
 from tests.servers.child import Unavailable
@@ -33,7 +34,7 @@ async def start(url: str) -> dict[str, float]:
     """Take partition 0 over, load it, and return what that took."""
     collector.tune()
     async with SqlAgingStore.open(url) as store:
-        logic = AgingLogic(store, NoConfigurations(), PLACEMENT)
+        logic = AgingLogic(store, NoConfigurations(), PLACEMENT, default_terms())
         before = resident_bytes()
         began, processor = time.perf_counter(), time.process_time()
         await logic.load(await store.take_over(LOG, 0, owner="bench", known=None))

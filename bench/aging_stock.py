@@ -20,6 +20,7 @@ from bench.aging_log import SPAN_US, made_up
 from services.aging.adapters.sql import MIGRATIONS, SqlAgingStore
 from services.aging.adapters.tables import TICKETS
 from services.aging.ports import AgingChanges, TicketRow
+from services.aging.settings import default_terms
 from services.aging.worker import AgingLogic, Placement
 from shared.bus.port import LogIdentity, Record
 from shared.clock import SystemClock
@@ -53,7 +54,7 @@ async def fill_stock(url: str, tickets: int) -> None:
         await upgrade(engine, MIGRATIONS)
     async with SqlAgingStore.open(url) as store:
         taken = await store.take_over(LOG, 0, owner="bench", known=None)
-        logic = AgingLogic(store, NoConfigurations(), PLACEMENT)
+        logic = AgingLogic(store, NoConfigurations(), PLACEMENT, default_terms())
         await logic.load(taken)
         folded = await logic.fold(list(_records(now_us)), from_us=0, until_us=now_us)
         some = [row for row in folded.changes.tickets if row.open]

@@ -25,16 +25,19 @@ from barometer.log import LogReader, LogStatistics
 from barometer.mapping import LogMapping, load_mapping
 from barometer.places import configuration_path
 from barometer.progress import progress
-from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.mark import mark_of, order_of
+from services.aging.settings import terms_of
 from services.alerting.settings import rules_of
 from services.intake.core.arrival import Arrival
+from shared.configuration.facts import facts_document
 from shared.configuration.loader import load
-from shared.configuration.models import DEFAULT_TENANT, AgeFrom, Configuration
+from shared.configuration.models import DEFAULT_TENANT, Configuration
 from shared.contracts.instants import LATEST, to_us
 from shared.runtime.process import Exit
 
 INSTANTS_MAX: Final = 10_000
+BACKTESTED: Final = "backtest"
+"""What labels of policies say of their version."""
 _PROGRESS_EVERY: Final = 1_000
 _PLAIN_WIDTH: Final = 160
 """Columns where there is no terminal: wide enough that nothing is cut."""
@@ -98,17 +101,6 @@ def parse_instants(written: Sequence[str]) -> tuple[int, ...]:
     return tuple(sorted({to_us(parse_instant("--at", text)) for text in written}))
 
 
-def policy_of(configuration: Configuration) -> AgePolicy:
-    """Return the configured age edges, in force from the beginning of time."""
-    age = configuration.age
-    version = AgeVersion(
-        edges_seconds=age.edges_seconds,
-        bucket_edges_seconds=age.buckets_seconds,
-        from_episode=age.counted_from is AgeFrom.EPISODE,
-    )
-    return AgePolicy((version,))
-
-
 def _answer(question: Question, *, strict: bool, as_json: bool) -> int:
     with _without_collector():
         statistics, notes = read_notes(question)
@@ -163,8 +155,8 @@ def run(question: Question, statistics: LogStatistics, notes: list[Noted]) -> Re
     """Return the answer: figures as asked, alerts by what was known."""
     end_us = notes[-1].mark.time_us if notes else 0
     instants_us = question.instants_us or ((end_us,) if notes else ())
-    policy = policy_of(question.configuration)
-    replay = Replay(DEFAULT_TENANT, policy, rules_of(question.configuration))
+    terms = terms_of(facts_document(question.configuration), BACKTESTED)
+    replay = Replay(DEFAULT_TENANT, terms, rules_of(question.configuration))
     with progress("replaying", "observations", quiet=question.quiet) as told:
         replay.run(
             notes,
@@ -175,7 +167,7 @@ def run(question: Question, statistics: LogStatistics, notes: list[Noted]) -> Re
     for refused in replay.refused:
         complain(f"refused: {refused.reason.value}: {refused.detail}")
     marks = timelines(notes)
-    true = [] if question.as_known else true_figures(marks, instants_us, policy, final=replay.final)
+    true = [] if question.as_known else true_figures(marks, instants_us, terms, final=replay.final)
     return Report(
         tickets=len(marks),
         observations=statistics.observations,

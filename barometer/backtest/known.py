@@ -14,7 +14,6 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from barometer.backtest.report import Figures, figures
-from services.aging.core.age import AgePolicy
 from services.aging.core.backlog import Backlog
 from services.aging.core.batch import (
     Arrival,
@@ -31,6 +30,7 @@ from services.aging.core.batch import (
 )
 from services.aging.core.mark import Mark
 from services.aging.core.picture import Stamp, cell_of
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket
 from services.alerting.core.alerts import AlertRecord
 from services.alerting.core.evaluator import Evaluator
@@ -55,9 +55,9 @@ class Noted(NamedTuple):
 class Replay:
     """One run through a log. Call `run` once."""
 
-    def __init__(self, tenant: str, policy: AgePolicy, rules: Sequence[Rule]) -> None:
-        self._policy = policy
-        self._backlog = Backlog(policy, _attempt)
+    def __init__(self, tenant: str, terms: Terms, rules: Sequence[Rule]) -> None:
+        self._terms = terms
+        self._backlog = Backlog(terms, _attempt)
         self._evaluator = Evaluator(tenant, rules) if rules else None
         self._kinds = {rule.view.kind for rule in rules}
         self._counts_edges = any(rule.edge_seconds for rule in rules)
@@ -106,7 +106,7 @@ class Replay:
 
     def _take_figures(self, at_us: int) -> None:
         self._pass_time(at_us)
-        self.figures.append(figures(self._backlog.open.values(), at_us, self._policy.at(at_us)))
+        self.figures.append(figures(self._backlog.open.values(), at_us, self._terms.age.at(at_us)))
 
     def _pass_time(self, until_us: int) -> None:
         if self._counts_edges:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from barometer.backtest.known import Noted
 from barometer.backtest.report import Figures, figures
-from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.batch import TicketId
 from services.aging.core.mark import Mark
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket
 from services.aging.core.timeline import as_of
 
@@ -30,7 +30,7 @@ def timelines(notes: Iterable[Noted]) -> Timelines:
 def true_figures(
     marks: Timelines,
     instants_us: Sequence[int],
-    policy: AgePolicy,
+    terms: Terms,
     *,
     final: Callable[[TicketId], Ticket | None] = lambda _: None,
 ) -> list[Figures]:
@@ -39,7 +39,6 @@ def true_figures(
     `final` may know what a ticket is once all its marks are seen; that saves deriving it again.
     """
     # Crossings are counted from ages, not from facts, so the derivation needs no edges.
-    plain = AgePolicy((AgeVersion(edges_seconds=(), bucket_edges_seconds=()),))
     alive: list[list[Ticket]] = [[] for _ in instants_us]
     for id_, timeline in marks.items():
         times = [mark.time_us for mark in timeline]
@@ -50,9 +49,10 @@ def true_figures(
                 # Between two marks a ticket stays as it is: only its age moves.
                 seen = passed
                 ticket = final(id_) if passed == len(times) else None
-                ticket = ticket or as_of(timeline, at_us, policy=plain)
+                ticket = ticket or as_of(timeline, at_us)
             if ticket is not None and ticket.open:
                 alive[index].append(ticket)
     return [
-        figures(tickets, at_us, policy.at(at_us)) for tickets, at_us in zip(alive, instants_us, strict=True)
+        figures(tickets, at_us, terms.age.at(at_us))
+        for tickets, at_us in zip(alive, instants_us, strict=True)
     ]

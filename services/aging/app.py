@@ -20,7 +20,7 @@ from services.aging.api import router
 from services.aging.core.age import AgeVersion
 from services.aging.core.timeline import as_of
 from services.aging.ports import AgingChanges
-from services.aging.settings import GROUP, ProcessSettings, Settings, age_version
+from services.aging.settings import GROUP, ProcessSettings, Settings, age_of, default_terms
 from services.aging.worker import AgingLogic, Placement
 from shared.bus.connect import connect
 from shared.bus.port import Bus
@@ -79,10 +79,10 @@ async def open_aging(given: Given, settings: Settings) -> AsyncIterator[Aging]:
         store = await stack.enter_async_context(SqlAgingStore.open(given.database_url))
         events = (await given.bus.identity(EVENTS)).partitions
         cells = (await given.bus.identity(CELLS)).partitions
-        tally = Tally()
+        tally, defaults = Tally(), default_terms()
 
         def new_logic(partition: int) -> AgingLogic:
-            logic = AgingLogic(store, given.configurations, Placement(partition, events, cells))
+            logic = AgingLogic(store, given.configurations, Placement(partition, events, cells), defaults)
             tally.watch(partition, logic)
             return logic
 
@@ -104,7 +104,7 @@ async def open_aging(given: Given, settings: Settings) -> AsyncIterator[Aging]:
 
         def age() -> AgeVersion:
             latest = given.configurations.latest
-            return AgeVersion() if latest is None else age_version(latest)
+            return AgeVersion() if latest is None else age_of(latest.document)
 
         routes = router(store, clock=given.clock, keyring=given.keyring, age=age, as_of=as_of)
         workers: dict[str, Worker] = {SERVICE: group}

@@ -25,6 +25,19 @@ class FactType(str, Enum):
     MERGED = "ticket.merged"
     VOIDED = "ticket.voided"
     AGE_CROSSED = "age.crossed"
+    SLA_STARTED = "sla.started"
+    SLA_PAUSED = "sla.paused"
+    SLA_RESUMED = "sla.resumed"
+    SLA_WARNED = "sla.warned"
+    SLA_MET = "sla.met"
+    SLA_BREACHED = "sla.breached"
+    SLA_FINISHED = "sla.finished"
+    """A breached instance was stopped."""
+    SLA_SUPERSEDED = "sla.superseded"
+    """It ended without a verdict: another policy, a merge, a void."""
+    SLA_DEADLINE_CHANGED = "sla.deadline_changed"
+    SLA_RESTATED = "sla.restated"
+    """The verdict of a finished instance turned out otherwise."""
 
 
 class Cause(str, Enum):
@@ -36,6 +49,8 @@ class Cause(str, Enum):
     LATE = "late"
     CONFIGURATION = "configuration"
     MERGE = "merge"
+    PRIORITY_RAISED = "priority_raised"
+    POLICY_CHANGE = "policy_change"
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,7 +68,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ticket: str
     at: Instant
     instance: int = 0
-    """Which episode (or clock instance, or age edge in seconds for age.crossed within `episode`)."""
+    """The episode; for facts about a clock, its instance."""
     clock: str = ""
     """`age.<edge>` for crossings; the SLA clock's name for clock facts."""
     stated_at: Instant
@@ -64,6 +79,19 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     priority: str = ""
     channel: str = ""
     status: str = ""
+    policy: str = ""
+    """`name@version` of the SLA policy, in facts about clocks."""
+    target_seconds: float | None = None
+    used_seconds: float | None = None
+    """Of the target, by `at`, in the policy's hours; what is above the target is late."""
+    deadline: Instant | None = None
+    """In force at `at`; none while the clock stands."""
+    reason: str = ""
+    """What brought it about: a wait reason, an outcome, a change."""
+    stage: str = ""
+    """The warning stage: a share of the target, or the time left."""
+    notify_at: Instant | None = None
+    """Nobody should be paged for it before."""
 
     @property
     def stands(self) -> bool:

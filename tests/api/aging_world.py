@@ -19,6 +19,7 @@ from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, encode_mark, order_of
 from services.aging.core.merges import encode_register
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket, encode_ticket
 from services.aging.core.timeline import as_of
 from services.aging.ports import AgingChanges, MarkRow, RegisterRow, TicketRow
@@ -73,7 +74,9 @@ class World:
     async def ticket(self, key: str, *marks: Mark, tenant: str = "default", asleep: bool = False) -> None:
         """Store a ticket as these observations make it."""
         timeline = sorted(marks, key=order_of)
-        ticket, _ = derive(timeline, order_of(timeline[-1]), policy=AgePolicy((AGE,)), until_us=to_us(NOW))
+        ticket, _ = derive(
+            timeline, order_of(timeline[-1]), terms=Terms(AgePolicy((AGE,))), until_us=to_us(NOW)
+        )
         row = a_row(tenant, key, ticket, asleep=asleep)
         rows = [MarkRow(tenant, key, order_of(mark), encode_mark(mark)) for mark in marks]
         await self.owner.commit(AgingChanges(tickets=[row], marks=rows))

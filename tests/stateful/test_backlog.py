@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from services.aging.core.age import AgePolicy
 from services.aging.core.batch import Arrival
+from services.aging.core.terms import Terms
 from shared.contracts.tickets import Observation
 from tests.unit.aging.observations import (
     END_US,
     HOUR_US,
     KEYS,
-    POLICIES,
     START_US,
+    TERMS,
     Sending,
     observations,
     seen,
@@ -25,9 +25,9 @@ from tests.unit.aging.observations import (
 from tests.unit.aging.partitions import Partition, Partitions, arrival
 
 
-def replay(sent: Sequence[Sending], policy: AgePolicy, *, imports: bool = False) -> Partitions:
+def replay(sent: Sequence[Sending], terms: Terms, *, imports: bool = False) -> Partitions:
     """Send everything through one partition, in the order and batches given, and let time pass."""
-    world = Partitions(1, policy)
+    world = Partitions(1, terms)
     partition = world.all[0]
     partition.runs_open = imports
     batch: list[Arrival] = []
@@ -64,18 +64,18 @@ SENDINGS = st.one_of(sendings(observations(KEYS[:1])), sendings(observations(KEY
 
 
 @settings(max_examples=200)
-@given(st.data(), st.lists(SENDINGS, max_size=10), POLICIES)
+@given(st.data(), st.lists(SENDINGS, max_size=10), TERMS)
 def test_order_repeats_batches_and_sleep_change_nothing(
-    data: DataObject, sent: list[Sending], policy: AgePolicy
+    data: DataObject, sent: list[Sending], terms: Terms
 ) -> None:
-    first = replay(sorted(sent, key=lambda one: one.observation.time), policy)
+    first = replay(sorted(sent, key=lambda one: one.observation.time), terms)
     again = [*sent, *data.draw(st.lists(st.sampled_from(sent), max_size=4))] if sent else []
     travels = data.draw(st.lists(SENDINGS, min_size=len(again), max_size=len(again)))
     shuffled = [
         travel._replace(observation=one.observation)
         for one, travel in zip(data.draw(st.permutations(again)), travels, strict=True)
     ]
-    second = replay(shuffled, policy, imports=data.draw(st.booleans()))
+    second = replay(shuffled, terms, imports=data.draw(st.booleans()))
     assert first.result() == second.result()
 
 

@@ -11,11 +11,12 @@ import msgspec
 from services.aging.api.answers import AbsorbedTicket, Entry, Episode, TicketDetail, TicketItem
 from services.aging.api.asking import DIMENSIONS
 from services.aging.api.figures import age_seconds
-from services.aging.core.age import AgePolicy, AgeVersion
+from services.aging.core.age import AgeVersion
 from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, decode_mark
 from services.aging.core.merges import decode_register
 from services.aging.core.ticket import Ticket, decode_ticket
+from services.aging.core.timeline import BARE
 from services.aging.ports import MarkRow, RegisterRow, TicketRow
 from shared.contracts.backlog import FactType
 from shared.contracts.durations import bucket_labels
@@ -24,7 +25,6 @@ from shared.contracts.instants import from_us
 TIMELINE_ENTRIES_MAX: Final = 1_000
 """Observations shown of one ticket, the newest; a ticket may have 200,000."""
 
-_NO_EDGES: Final = AgePolicy((AgeVersion(edges_seconds=(), bucket_edges_seconds=()),))
 _BEGINNINGS: Final = frozenset({FactType.OPENED, FactType.REOPENED})
 _OUTCOMES: Final = {
     FactType.SOLVED: "solved",
@@ -73,7 +73,7 @@ def detail(
     if row.body:
         ticket = decode_ticket(row.body)
     else:
-        ticket, _ = derive(timeline, b"", policy=_NO_EDGES, until_us=now_us)
+        ticket, _ = derive(timeline, b"", terms=BARE, until_us=now_us)
         row = _woken(row, ticket, age)
     absorbed = [decode_register(register.body) for register in registers]
     return TicketDetail(
@@ -124,7 +124,7 @@ def _entry(mark: Mark) -> Entry:
 def _episodes(ticket: Ticket, timeline: list[Mark], until_us: int) -> list[Episode]:
     if not timeline:
         return []
-    _, drafts = derive(timeline, b"", policy=_NO_EDGES, until_us=until_us, ignores_link=ticket.ignores_link)
+    _, drafts = derive(timeline, b"", terms=BARE, until_us=until_us, ignores_link=ticket.ignores_link)
     episodes: list[Episode] = []
     for draft in drafts:
         at = from_us(draft.at_us)

@@ -12,12 +12,9 @@ refused (or quarantined, if it was its timer) and leaves the others alone: every
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.batch import (
     Arrival,
     Attempt,
@@ -40,7 +37,8 @@ from services.aging.core.lateness import is_ahead, late_tickets
 from services.aging.core.mark import MARKS_MAX
 from services.aging.core.rederive import Derived, derive_again
 from services.aging.core.stock import Stock
-from services.aging.core.ticket import Draft, Ticket
+from services.aging.core.terms import Terms
+from services.aging.core.ticket import Draft, Ticket, copied
 from services.aging.core.timers import Timers
 from shared.contracts.backlog import Cause
 from shared.contracts.instants import SECOND_US
@@ -55,11 +53,11 @@ TIMERS_MAX: Final = 2_000
 class Backlog:
     """One partition's memory. Not shared between threads; knows no clock but what it is told."""
 
-    def __init__(self, policy: AgePolicy, attempt: Attempt) -> None:
-        self.policy = policy
+    def __init__(self, terms: Terms, attempt: Attempt) -> None:
+        self.terms = terms
         self.open = Stock()
         self.timers = Timers(self.open.due_us)
-        self.cells = CellBook(policy.versions[0])
+        self.cells = CellBook(terms.age.versions[0])
         self.flows = FlowBook()
         self.quarantined: set[TicketId] = set()
         self._attempt = attempt
@@ -69,19 +67,15 @@ class Backlog:
         self._turn_edges(Outcome(), clock_us)
         for id_, ticket in tickets:
             assert ticket.open
-            settle(ticket, self.policy, until_us=clock_us)
+            settle(ticket, self.terms.of(id_[0]), until_us=clock_us)
             self._store(id_, None, ticket)
 
-    def adopt(self, version: AgeVersion, *, clock_us: int) -> None:
-        """Use new age edges from `version.effective_us` on, but for what was stated by `clock_us`.
-
-        Every timer is armed again at once; the cells follow when the version comes into force.
-        """
-        effective_us = max(version.effective_us, clock_us + 1)
-        self.policy = self.policy.with_version(replace(version, effective_us=effective_us))
+    def adopt(self, terms: Terms) -> None:
+        """Use other terms from now on; what was stated by now is the same by both."""
+        self.terms = terms
         for id_, was in self.open.items():
-            ticket = copy(was)
-            settle(ticket, self.policy, until_us=ticket.advanced_us)
+            ticket = copied(was)
+            settle(ticket, self.terms.of(id_[0]), until_us=ticket.advanced_us)
             self._store(id_, was, ticket)
 
     def unknown(self, items: Sequence[Item]) -> list[TicketId]:
@@ -90,7 +84,7 @@ class Backlog:
 
     def late(self, items: Sequence[Item], loaded: Loaded) -> set[TicketId]:
         """Return the tickets of `items` that have to be derived from all their marks."""
-        return late_tickets(items, loaded, self.open, self.policy)
+        return late_tickets(items, loaded, self.open, self.terms)
 
     def fold(
         self, items: Sequence[Item], loaded: Loaded, late: set[TicketId], *, until_us: int, imports: bool
@@ -145,13 +139,13 @@ class Backlog:
 
     def _turn_edges(self, outcome: Outcome, clock_us: int) -> None:
         """Count by the age edges now in force, if they are others than so far."""
-        age, former = self.policy.at(clock_us), self.cells
+        age, former = self.terms.age.at(clock_us), self.cells
         if age == former.age:
             return
         self.cells = CellBook(age)
         self.cells.unpublished = set(former.cells) | former.unpublished
         for id_, ticket in self.open.items():
-            settle(ticket, self.policy, until_us=clock_us)
+            settle(ticket, self.terms.of(id_[0]), until_us=clock_us)
             self._store(id_, None, ticket)
             reopened = ticket.episode > 1 and age.from_episode != former.age.from_episode
             if reopened or id_ in outcome.tickets:
@@ -166,9 +160,9 @@ class Backlog:
             known = self.open.look(id_)
             if known is None or id_ in late:
                 continue  # derived at the end of the batch, up to its clock
-            moved = copy(known)
+            moved = copied(known)
             drafts: list[Draft] = []
-            failed = self._attempt(partial(advance, moved, drafts, self.policy, until_us=clock_us))
+            failed = self._attempt(partial(advance, moved, drafts, self.terms.of(id_[0]), until_us=clock_us))
             if isinstance(failed, Failed):
                 self.quarantined.add(id_)
                 outcome.quarantined[id_] = failed.error
@@ -217,10 +211,9 @@ class Backlog:
         if known.marks >= MARKS_MAX:
             outcome.refused.append(_too_many(arrival))
             return
-        moved = copy(known)
-        moved.turns = dict(known.turns) if known.turns else None
+        moved = copied(known)
         drafts = self._attempt(
-            lambda: extend(moved, arrival.mark, arrival.order, policy=self.policy, until_us=clock_us)
+            lambda: extend(moved, arrival.mark, arrival.order, terms=self.terms.of(id_[0]), until_us=clock_us)
         )
         if isinstance(drafts, Failed):
             outcome.refused.append(Refused(arrival.origin, Refusal.FOLD_FAILED, drafts.error))
@@ -249,7 +242,7 @@ class Backlog:
         derive = partial(
             derive_again, id_, was,
             marks=loaded.marks.get(id_, ()), registers=loaded.registers.get(id_, ()),
-            policy=self.policy, until_us=until_us,
+            terms=self.terms.of(id_[0]), until_us=until_us,
         )  # fmt: skip
         derived = self._attempt(partial(derive, items=items))
         if isinstance(derived, Failed) and len(items) > 1:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from heapq import heapify, heappop, heappush
+from itertools import accumulate
 from sys import intern
 from typing import Final, NamedTuple
 
@@ -52,18 +54,23 @@ class Counted(NamedTuple):
     passed: int
     """How many age edges it is counted beyond."""
     unowned: bool
+    past_sla: bool
+    at_risk: bool
 
 
 class CellSums:
     """The sums of one cell."""
 
-    __slots__ = ("_gone", "_starts", "older", "open", "start_sum_us", "unowned")
+    __slots__ = ("_gone", "_passed", "_starts", "at_risk", "open", "past_sla", "start_sum_us", "unowned")
 
     def __init__(self, edges: int) -> None:
         self.open = 0
         self.unowned = 0
+        self.past_sla = 0
+        self.at_risk = 0
         self.start_sum_us = 0
-        self.older = [0] * edges
+        self._passed = [0] * (edges + 1)
+        """How many tickets are beyond so many edges, and no more."""
         self._starts: list[int] = []
         self._gone: list[int] = []
 
@@ -71,24 +78,31 @@ class CellSums:
         """Count a ticket in."""
         self.open += 1
         self.unowned += counted.unowned
+        self.past_sla += counted.past_sla
+        self.at_risk += counted.at_risk
         self.start_sum_us += counted.start_us
-        for index in range(counted.passed):
-            self.older[index] += 1
+        self._passed[counted.passed] += 1
         heappush(self._starts, counted.start_us)
 
     def remove(self, counted: Counted) -> None:
         """Count a ticket out."""
         self.open -= 1
         self.unowned -= counted.unowned
+        self.past_sla -= counted.past_sla
+        self.at_risk -= counted.at_risk
         self.start_sum_us -= counted.start_us
-        for index in range(counted.passed):
-            self.older[index] -= 1
+        self._passed[counted.passed] -= 1
         assert self.open >= 0
         heappush(self._gone, counted.start_us)
         if len(self._gone) > self.open + _GONE_MIN:
             self._starts = list((Counter(self._starts) - Counter(self._gone)).elements())
             heapify(self._starts)
             self._gone.clear()
+
+    @property
+    def older(self) -> list[int]:
+        """How many tickets are beyond each edge."""
+        return list(accumulate(self._passed[:0:-1]))[::-1]
 
     def min_start_us(self) -> int | None:
         """Return the earliest instant an age counts from; None if nothing is counted."""
@@ -127,6 +141,13 @@ class CellBook:
                 self._cell(key).add(after)
                 self.unpublished.add(key)
 
+    def take(self, tenant: str, ticket: Ticket) -> None:
+        """Count an open ticket that was counted like this when its cells were published."""
+        counted = self._counted(ticket)
+        assert counted is not None, ticket
+        for key in cell_keys(tenant, ticket):
+            self._cell(key).add(counted)
+
     def min_start_us(self, key: CellKey) -> int | None:
         """Return the earliest instant an age in the cell counts from; None if the cell is empty."""
         sums = self.cells.get(key)
@@ -149,7 +170,8 @@ class CellBook:
         if ticket is None or not ticket.open:
             return None
         start_us = self.age.start_us(ticket.created_us, ticket.episode_us)
-        return Counted(start_us, self.age.passed(start_us, ticket.advanced_us), not ticket.assignee)
+        passed = self.age.passed(start_us, ticket.advanced_us)
+        return Counted(start_us, passed, not ticket.assignee, ticket.past_sla, ticket.at_risk)
 
 
 def _dimensions(ticket: Ticket) -> tuple[str, ...]:
@@ -161,21 +183,22 @@ def _dimensions(ticket: Ticket) -> tuple[str, ...]:
 
 def cell_keys(tenant: str, ticket: Ticket) -> Sequence[CellKey]:
     """Return the cells that an open ticket is counted in."""
+    queue = ticket.queue
     keys = [
-        CellKey(
-            CellKind.MAIN, tenant, ticket.source, ticket.kind, ticket.queue, ticket.priority,
-            ticket.channel, ticket.status, ticket.wait_reason, ticket.segment, "",
-        )
+        _key((
+            CellKind.MAIN, tenant, ticket.source, ticket.kind, queue, ticket.priority, ticket.channel,
+            ticket.status, ticket.wait_reason, ticket.segment, "",
+        ))
     ]  # fmt: skip
-    if ticket.category:
-        keys.append(_side(CellKind.CATEGORY, tenant, ticket.queue, ticket.category))
-    if ticket.assignee:
-        keys.append(_side(CellKind.ASSIGNEE, tenant, ticket.queue, ticket.assignee))
+    if category := ticket.category:
+        keys.append(_key((CellKind.CATEGORY, tenant, "", "", queue, "", "", "", "", "", category)))
+    if assignee := ticket.assignee:
+        keys.append(_key((CellKind.ASSIGNEE, tenant, "", "", queue, "", "", "", "", "", assignee)))
     return keys
 
 
-def _side(kind: CellKind, tenant: str, queue: str, value: str) -> CellKey:
-    return CellKey(kind, tenant, "", "", queue, "", "", "", "", "", value)
+# Made by the name of its parts a key takes three times as long, three times for each observation.
+_key: Final = partial(tuple.__new__, CellKey)
 
 
 def recount(tickets: Mapping[TicketId, Ticket], age: AgeVersion) -> CellBook:

@@ -13,6 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
+from services.aging.core.clock import ClockDetail
+from services.aging.core.clocks import POLICY_CHANGE, PRIORITY_RAISED
 from services.aging.core.ticket import Draft, Ticket, TurnKey
 from shared.contracts.backlog import Cause, Fact, FactType
 from shared.contracts.event_id import derived_id
@@ -20,6 +24,11 @@ from shared.contracts.instants import SECOND_US, from_us
 
 LATE_AFTER_US: Final = SECOND_US
 """A fact stated at most this long after its instant is on time."""
+
+
+_OF_TIME: Final = frozenset({FactType.AGE_CROSSED, FactType.SLA_WARNED, FactType.SLA_BREACHED})
+_CHANGES: Final = {PRIORITY_RAISED: Cause.PRIORITY_RAISED, POLICY_CHANGE: Cause.POLICY_CHANGE}
+"""Reasons that are the cause: nobody was late, the promise became another."""
 
 
 class Statement(NamedTuple):
@@ -73,11 +82,11 @@ def fact_of(
     tenant: str, key: str, ticket: Ticket, statement: Statement, *, stated_us: int, cause: Cause
 ) -> Fact:
     """Return the fact to publish. `cause` says why now; time and lateness are worked out here."""
-    draft = statement.draft
+    draft, detail = statement.draft, statement.draft.detail
     late_us = max(0, stated_us - draft.at_us)
-    if cause is Cause.OBSERVED and draft.type is FactType.AGE_CROSSED:
+    if cause is Cause.OBSERVED and draft.type in _OF_TIME:
         cause = Cause.TIME
-    return Fact(
+    fact = Fact(
         id=fact_id(tenant, key, draft),
         turn=statement.turn,
         type=draft.type,
@@ -94,6 +103,23 @@ def fact_of(
         priority=ticket.priority,
         channel=ticket.channel,
         status=ticket.status,
+    )
+    return fact if detail is None else _with_detail(fact, detail)
+
+
+def _with_detail(fact: Fact, detail: ClockDetail) -> Fact:
+    changed = _CHANGES.get(detail.reason)
+    own = changed is not None and fact.cause in {Cause.OBSERVED, Cause.TIME, Cause.LATE}
+    return msgspec.structs.replace(
+        fact,
+        cause=changed if own else fact.cause,
+        policy=detail.policy,
+        target_seconds=detail.target_us / SECOND_US,
+        used_seconds=detail.used_us / SECOND_US,
+        deadline=from_us(detail.deadline_us) if detail.deadline_us >= 0 else None,
+        reason=detail.reason,
+        stage=detail.stage,
+        notify_at=from_us(detail.notify_us) if detail.notify_us >= 0 else None,
     )
 
 

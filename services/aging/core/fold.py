@@ -8,17 +8,23 @@ whenever m is the last in order (tests/stateful/test_backlog.py holds them to it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Final
 
 from msgspec import UNSET
 
-from services.aging.core.age import AgePolicy
+from services.aging.core.clock import next_us, retime
+from services.aging.core.clocks import Clocks, Standing, matched, standing
 from services.aging.core.mark import Mark, order_of, without_repeats
+from services.aging.core.movement import is_stated
+from services.aging.core.policy import Policy
 from services.aging.core.shown import show_fields
-from services.aging.core.ticket import MERGED, VOID, Draft, Ticket
+from services.aging.core.story import Story
+from services.aging.core.terms import Terms
+from services.aging.core.ticket import MERGED, NEW, VOID, Draft, Ticket
 from shared.contracts.backlog import FactType
 from shared.contracts.instants import to_us
-from shared.contracts.tickets import Activity, Status
+from shared.contracts.tickets import Activity, Actor, MessageMark, Status, Visibility
 
 _LEAVING: Final = {
     Status.SOLVED.value: FactType.SOLVED,
@@ -26,16 +32,18 @@ _LEAVING: Final = {
     Status.MERGED.value: FactType.MERGED,
     Status.VOID.value: FactType.VOIDED,
 }
+_SPOKEN: Final = {Actor.CUSTOMER: Activity.CUSTOMER_MESSAGE, Actor.AGENT: Activity.AGENT_MESSAGE}
 
 
 def derive(
-    marks: Sequence[Mark], last_order: bytes, *, policy: AgePolicy, until_us: int,
-    ignores_link: bool = False, created_us: int | None = None,
+    marks: Sequence[Mark], last_order: bytes, *, terms: Terms, until_us: int, ignores_link: bool = False,
+    created_us: int | None = None, messages: Sequence[MessageMark] = (), story: Story | None = None,
 ) -> tuple[Ticket, list[Draft]]:  # fmt: skip
     """Return the ticket of `marks` (in order, none after `until_us`) and its facts.
 
     `last_order` is the order of the last mark. `until_us` is the clock: the facts of time up to and
     including it are there. `created_us` is what else is known of the creation (marks may then be empty).
+    `messages` are those of absorbed tickets, by time. `story` is told what happened.
     """
     counting = without_repeats(marks)
     if counting and counting[-1] is not marks[-1]:
@@ -44,23 +52,27 @@ def derive(
     known_us = (creation_us(mark) for mark in marks)
     first_us = min(known_us) if created_us is None else min((created_us, *known_us))
     source = marks[0].source if marks else ""
-    ticket = Ticket(source, first_us, ignores_link=ignores_link, advanced_us=first_us - 1)
+    ticket = Ticket(source, first_us, ignores_link=ignores_link, advanced_us=first_us - 1, clocks=[])
+    ticket.generation = terms.generation
+    story = story or Story()
     drafts: list[Draft] = []
-    for mark in marks:
-        _pass_time(ticket, drafts, policy, before_us=mark.time_us)
-        _take(ticket, drafts, mark)
+    for mark in _with_messages(ticket, marks, messages, until_us) if messages and marks else marks:
+        _pass_time(ticket, drafts, terms, story, before_us=mark.time_us)
+        _take(ticket, drafts, mark, terms, story)
     ticket.last_order = last_order
-    advance(ticket, drafts, policy, until_us=until_us)
+    _advance(ticket, drafts, terms, story, until_us=until_us)
+    drafts.sort(key=_at_us)
     return ticket, drafts
 
 
-def extends(ticket: Ticket, mark: Mark, order: bytes) -> bool:
+def extends(ticket: Ticket, mark: Mark, order: bytes, terms: Terms, *, until_us: int) -> bool:
     """Return whether `mark` belongs at the end of the ticket's timeline and changes nothing before it.
 
-    Not so if time brought about a fact at or after the mark's instant (it may have to be withdrawn), if
-    the mark shows that the ticket is older than was known, or if the ticket left at this very instant (it
+    Not so if a fact was stated at or after the mark's instant (it may have to be withdrawn, or come twice),
+    if the mark shows that the ticket is older than was known, or if the ticket left at this very instant (it
     may leave by the same way twice, which is one fact, and only the whole timeline knows). A mark dated by
-    its receipt may be a repeat of an earlier one, which only the whole timeline knows too.
+    its receipt may be a repeat of an earlier one, which only the whole timeline knows too, as it alone
+    knows how long a clock would have run that a change of policy brings into being.
     """
     return (
         order > ticket.last_order
@@ -68,35 +80,41 @@ def extends(ticket: Ticket, mark: Mark, order: bytes) -> bool:
         and mark.time_us > ticket.timed_us
         and (mark.time_us > ticket.updated_us or ticket.open)
         and creation_us(mark) >= ticket.created_us
+        and (not terms.policies or not _wants_story(ticket, mark, terms, until_us))
     )
 
 
-def extend(ticket: Ticket, mark: Mark, order: bytes, *, policy: AgePolicy, until_us: int) -> list[Draft]:
+def extend(ticket: Ticket, mark: Mark, order: bytes, *, terms: Terms, until_us: int) -> list[Draft]:
     """Move `ticket` by a mark for which `extends` holds; return the facts that are new."""
-    assert extends(ticket, mark, order), "a late mark took the path of the timely"
+    assert order > ticket.last_order, "a late mark took the path of the timely"
     drafts: list[Draft] = []
-    _pass_time(ticket, drafts, policy, before_us=mark.time_us)
-    _take(ticket, drafts, mark)
+    _renew(ticket, terms)
+    _pass_time(ticket, drafts, terms, None, before_us=mark.time_us)
+    _take(ticket, drafts, mark, terms, None)
+    if terms.policies:
+        ticket.due_us = None  # of the clocks as they were
     ticket.last_order = order
-    advance(ticket, drafts, policy, until_us=until_us)
+    _advance(ticket, drafts, terms, None, until_us=until_us)
     return drafts
 
 
-def advance(ticket: Ticket, drafts: list[Draft], policy: AgePolicy, *, until_us: int) -> None:
+def advance(ticket: Ticket, drafts: list[Draft], terms: Terms, *, until_us: int) -> None:
     """Let time pass for `ticket` up to and including `until_us`; append what it brings about."""
-    _pass_time(ticket, drafts, policy, before_us=until_us + 1)
-    ticket.due_us = (
-        policy.next_us(ticket.created_us, ticket.episode_us, after_us=ticket.advanced_us)
-        if ticket.open
-        else None
-    )
+    _renew(ticket, terms)
+    _advance(ticket, drafts, terms, None, until_us=until_us)
 
 
-def settle(ticket: Ticket, policy: AgePolicy, *, until_us: int) -> None:
+def settle(ticket: Ticket, terms: Terms, *, until_us: int) -> None:
     """Work out anew what time brings next, for a ticket whose due facts were stated by `until_us`."""
-    advance(ticket, [], policy, until_us=ticket.advanced_us)
+    advance(ticket, [], terms, until_us=ticket.advanced_us)
     if ticket.due_us is None or ticket.due_us > until_us:
         ticket.advanced_us = max(ticket.advanced_us, until_us)
+
+
+def turns_policies(ticket: Ticket, terms: Terms, until_us: int) -> bool:
+    """Return whether policies for running instances change before `until_us`: the whole timeline is asked."""
+    turn_us = terms.next_running_us(ticket.advanced_us)
+    return turn_us is not None and turn_us <= until_us
 
 
 def creation_us(mark: Mark) -> int:
@@ -107,21 +125,74 @@ def creation_us(mark: Mark) -> int:
     return min(mark.time_us, to_us(created_at))
 
 
-def _pass_time(ticket: Ticket, drafts: list[Draft], policy: AgePolicy, *, before_us: int) -> None:
-    """State the age crossings of an open ticket in (advanced_us, before_us)."""
+def _at_us(draft: Draft) -> int:
+    return draft.at_us
+
+
+def _with_messages(
+    ticket: Ticket, marks: Sequence[Mark], messages: Sequence[MessageMark], until_us: int
+) -> list[Mark]:
+    """Return `marks` with the messages of absorbed tickets among them; earlier ones open the ticket."""
+    spoken: list[Mark] = []
+    for message in messages:
+        at_us, activity = to_us(message.time), _SPOKEN.get(message.actor)
+        if activity is None or at_us > until_us:
+            continue
+        if at_us < ticket.created_us or at_us < marks[0].time_us:
+            asked = activity is Activity.CUSTOMER_MESSAGE
+            if not asked:
+                ticket.answered, ticket.asked_us = ticket.answered or ticket.asked_us >= 0, -1
+            elif ticket.asked_us < 0:
+                ticket.asked_us = at_us
+        else:
+            spoken.append(Mark(at_us, "", "", activity, message.actor, Visibility.PUBLIC))
+    return sorted((*marks, *spoken), key=lambda mark: (mark.time_us, not mark.id))
+
+
+def _renew(ticket: Ticket, terms: Terms) -> None:
+    """Time the clocks by `terms`, if they were timed by others."""
+    if ticket.generation != terms.generation:
+        for clock in ticket.clocks:
+            retime(clock, *terms.promise(clock.policy, clock.name))
+        ticket.generation = terms.generation
+
+
+def _advance(
+    ticket: Ticket, drafts: list[Draft], terms: Terms, story: Story | None, *, until_us: int
+) -> None:
+    _pass_time(ticket, drafts, terms, story, before_us=until_us + 1)
+    ticket.due_us = _due_us(ticket, terms) if ticket.open else None
+
+
+def _due_us(ticket: Ticket, terms: Terms) -> int | None:
+    dues = [
+        terms.age.next_us(ticket.created_us, ticket.episode_us, after_us=ticket.advanced_us),
+        terms.next_running_us(ticket.advanced_us),
+    ]
+    dues += [next_us(clock) for clock in ticket.clocks]
+    return min((due for due in dues if due is not None), default=None)
+
+
+def _pass_time(
+    ticket: Ticket, drafts: list[Draft], terms: Terms, story: Story | None, *, before_us: int
+) -> None:
+    """State what time brings about for an open ticket in (advanced_us, before_us)."""
     first_us = ticket.advanced_us + 1
-    if before_us <= first_us:
-        return
-    ticket.advanced_us = before_us - 1
-    if ticket.episode == 0:
-        _open(ticket, drafts)
+    if before_us > first_us:
+        ticket.advanced_us = before_us - 1
+        if ticket.episode == 0:
+            _open(ticket, drafts)
     if not ticket.open or (ticket.due_us is not None and ticket.due_us >= before_us):
         return
-    for at_us, edge in policy.crossings(
+    earlier = len(drafts)
+    for at_us, edge in terms.age.crossings(
         ticket.created_us, ticket.episode_us, first_us=first_us, before_us=before_us
     ):
         drafts.append(Draft(FactType.AGE_CROSSED, at_us, ticket.episode, f"age.{edge}"))
-        ticket.timed_us = at_us
+        ticket.timed_us = max(ticket.timed_us, at_us)
+    if ticket.marks and terms.policies:
+        Clocks(ticket, drafts, terms, story).pass_time(first_us, before_us)
+        drafts[earlier:] = sorted(drafts[earlier:], key=_at_us)
 
 
 def _open(ticket: Ticket, drafts: list[Draft]) -> None:
@@ -129,20 +200,35 @@ def _open(ticket: Ticket, drafts: list[Draft]) -> None:
     drafts.append(Draft(FactType.OPENED, ticket.created_us, 1, flow=1))
 
 
-def _take(ticket: Ticket, drafts: list[Draft], mark: Mark) -> None:
-    """Apply one mark at its instant: fields, overlays, then what that means for the stock."""
+def _take(ticket: Ticket, drafts: list[Draft], mark: Mark, terms: Terms, story: Story | None) -> None:
+    """Apply one mark at its instant: fields, overlays, the stock, then the clocks."""
     if ticket.episode == 0:
         _open(ticket, drafts)
-    was, was_open = ticket.status, ticket.open
-    ticket.marks += 1
-    ticket.updated_us = mark.time_us
-    if not ticket.deleted or mark.activity is Activity.RESTORED:
-        _overlay(ticket, mark.activity)
-        show_fields(ticket, mark.fields)
-    ticket.status = _counting(ticket)
-    if ticket.status == was:
+    clocks = Clocks(ticket, drafts, terms, story)
+    clocks.break_overdue(mark.time_us)
+    was = standing(ticket)
+    is_first = not ticket.marks
+    if mark.id:
+        ticket.marks += 1
+        ticket.updated_us = mark.time_us
+    else:  # spoken in an absorbed ticket: whatever comes at or before its instant has to be sorted in
+        ticket.timed_us = max(ticket.timed_us, mark.time_us)
+    if ticket.deleted and mark.activity is not Activity.RESTORED:
         return
-    at_us = mark.time_us
+    _overlay(ticket, mark.activity)
+    show_fields(ticket, mark.fields)
+    if is_first:
+        ticket.status = NEW
+        clocks.begin(mark)
+        was = Standing(NEW, True, None, ticket.queue, ticket.priority, matched(ticket))  # noqa: FBT003 - fields
+    ticket.status = _counting(ticket)
+    if ticket.status != was.status:
+        _move(ticket, drafts, mark.time_us, was_open=was.open)
+    clocks.follow(mark, was)
+
+
+def _move(ticket: Ticket, drafts: list[Draft], at_us: int, *, was_open: bool) -> None:
+    """State what a change of status means for the stock."""
     if ticket.open and not was_open:
         ticket.episode += 1
         ticket.episode_us, ticket.left_us, ticket.due_us = at_us, None, None
@@ -152,18 +238,8 @@ def _take(ticket: Ticket, drafts: list[Draft], mark: Mark) -> None:
         draft = Draft(_LEAVING[ticket.status], at_us, ticket.episode, flow=-1 if was_open else 0)
         if was_open:
             ticket.left_us, ticket.due_us = at_us, None
-        if not _is_stated(drafts, draft):
+        if not is_stated(drafts, draft):
             drafts.append(draft)
-
-
-def _is_stated(drafts: list[Draft], draft: Draft) -> bool:
-    # Solved, closed and solved again within one tick of the source's clock: solved is one fact.
-    for known in reversed(drafts):
-        if known.at_us != draft.at_us:
-            return False
-        if known.key == draft.key:
-            return True
-    return False
 
 
 def _overlay(ticket: Ticket, activity: Activity) -> None:
@@ -184,3 +260,23 @@ def _counting(ticket: Ticket) -> str:
     if ticket.merged and not ticket.ignores_link:
         return MERGED
     return ticket.shown
+
+
+def _wants_story(ticket: Ticket, mark: Mark, terms: Terms, until_us: int) -> bool:
+    turn_us = terms.next_running_us(min(mark.time_us, ticket.advanced_us))
+    if turn_us is not None and turn_us <= until_us:
+        return True
+    fields = mark.fields
+    if fields.priority is UNSET and all(getattr(fields, name, UNSET) is UNSET for name in terms.fields):
+        return False
+    shown = copy(ticket)
+    show_fields(shown, fields)
+    former = terms.policy(ticket.policy)
+    policy = terms.match(shown, mark.time_us) if matched(shown) != matched(ticket) else former
+    return bool(_promised(policy, shown.priority) - _promised(former, ticket.priority))
+
+
+def _promised(policy: Policy | None, priority: str) -> set[str]:
+    if policy is None:
+        return set()
+    return {name for name, one in policy.promises.items() if one.target_us(priority) is not None}

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from services.aging.core.age import AgePolicy
 from services.aging.core.batch import Arrival, Item, Loaded, Register, TicketId
 from services.aging.core.fold import extends
 from services.aging.core.mark import may_end, shows_link
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket
 
 
@@ -33,7 +33,7 @@ def is_ahead(item: Item) -> bool:
 
 
 def late_tickets(
-    items: Sequence[Item], loaded: Loaded, in_stock: Mapping[TicketId, Ticket], policy: AgePolicy
+    items: Sequence[Item], loaded: Loaded, in_stock: Mapping[TicketId, Ticket], terms: Terms
 ) -> set[TicketId]:
     """Return the tickets of `items` that cannot be folded by extending what is known of them."""
     late: set[TicketId] = set()
@@ -50,29 +50,35 @@ def late_tickets(
             late.add(id_)
             continue
         earlier = met.get(id_)
-        if _is_late(ticket, item, earlier, policy):
+        if _is_late(ticket, item, earlier, terms.of(id_[0])):
             late.add(id_)
         met[id_] = _with(earlier, ticket, item)
     return late
 
 
-def _is_late(ticket: Ticket, arrival: Arrival, earlier: _Earlier | None, policy: AgePolicy) -> bool:
+def _is_late(ticket: Ticket, arrival: Arrival, earlier: _Earlier | None, terms: Terms) -> bool:
     mark = arrival.mark
-    if ticket.merged or shows_link(mark) or not extends(ticket, mark, arrival.order):
+    if (
+        ticket.merged
+        or shows_link(mark)
+        or not extends(ticket, mark, arrival.order, terms, until_us=arrival.clock_us)
+    ):
         return True
-    if earlier is not None and _may_collide(arrival, earlier, policy):
+    if earlier is not None and _may_collide(arrival, earlier, terms):
         return True
     # A timer due by the record's clock fires before the record, whose time may be earlier.
-    crossing_us = policy.next_us(ticket.created_us, ticket.episode_us, after_us=mark.time_us - 1)
-    return crossing_us is not None and crossing_us <= arrival.clock_us
+    crossing_us = terms.age.next_us(ticket.created_us, ticket.episode_us, after_us=mark.time_us - 1)
+    if crossing_us is not None and crossing_us <= arrival.clock_us:
+        return True
+    return bool(terms.policies) and ticket.due_us is not None and ticket.due_us <= arrival.clock_us
 
 
-def _may_collide(arrival: Arrival, earlier: _Earlier, policy: AgePolicy) -> bool:
+def _may_collide(arrival: Arrival, earlier: _Earlier, terms: Terms) -> bool:
     """Whether what comes before in the batch may keep the record from extending the ticket then."""
     return (
         arrival.order <= earlier.order
         or (earlier.may_end and arrival.mark.time_us == earlier.last_us)
-        or policy.episode_may_cross(earlier.first_us, arrival.clock_us)
+        or terms.age.episode_may_cross(earlier.first_us, arrival.clock_us)
     )
 
 

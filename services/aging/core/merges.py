@@ -87,6 +87,12 @@ def messages_of(marks: Sequence[Mark]) -> tuple[MessageMark, ...]:
     return tuple(found[:MESSAGES_MAX])
 
 
+def heard(registers: Iterable[Absorbed]) -> list[MessageMark]:
+    """Return the messages of all absorbed tickets, by time: its clocks count the conversation as one."""
+    messages = (message for one in registers if not one.withdrawn for message in one.messages)
+    return sorted(messages, key=lambda message: (message.time, message.actor.value))
+
+
 class Telling(NamedTuple):
     """What to tell survivors, and what the ticket remembers of it."""
 

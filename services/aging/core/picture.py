@@ -74,6 +74,8 @@ def cell_of(book: CellBook, key: CellKey, stamp: Stamp) -> Cell:
         open=sums.open,
         edges_seconds=book.age.edges_seconds,
         older=tuple(sums.older),
+        past_sla=sums.past_sla,
+        at_risk=sums.at_risk,
         unowned=sums.unowned,
         created_sum_us=sums.start_sum_us,
         created_min_us=book.min_start_us(key),

@@ -75,7 +75,7 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A named set of promises. `match`: field -> accepted values; all fields have to match."""
+    """A named set of promises, by clock. `match`: field -> accepted values; all fields have to match."""
 
     name: str
     promises: Mapping[str, Promise]

@@ -8,15 +8,17 @@ and the facts of the timeline as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
-from services.aging.core.age import AgePolicy
 from services.aging.core.batch import Arrival, Dated, Item, Register, TicketId
 from services.aging.core.facts import Statement, changes
 from services.aging.core.fold import derive
 from services.aging.core.mark import MARKS_MAX, identity_of, without_repeats
-from services.aging.core.merges import ignores_own_link, known_links, tell_survivors
+from services.aging.core.merges import heard, ignores_own_link, known_links, tell_survivors
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket
+from shared.contracts.backlog import FactType
 from shared.contracts.tickets import Absorbed
 
 
@@ -43,12 +45,14 @@ def derive_again(
     marks: Sequence[Dated],
     registers: Sequence[Absorbed],
     items: Sequence[Item],
-    policy: AgePolicy,
+    terms: Terms,
+    former: Terms | None = None,
     until_us: int,
 ) -> Derived:
     """Return the ticket with `items` added to its `marks` (in order) and `registers`.
 
     `was` is the ticket as stated before; None if nothing was ever stated of it (first sight, waking).
+    `former`: the terms it was stated by, if the past was judged anew since.
     """
     added, repeated, too_many = _added(marks, [item for item in items if isinstance(item, Arrival)])
     timeline = sorted((*marks, *added.values()), key=lambda dated: dated.order)
@@ -56,9 +60,10 @@ def derive_again(
     if not timeline or (was is not None and not added and not newer):
         return Derived(None, registers=tuple(newer.values()), repeated=repeated, too_many=too_many)
     linked = {register.ticket: register for register in registers} | newer
-    ticket, after, links = _derive(id_[1], timeline, tuple(linked.values()), policy, until_us)
-    before = _stated(was, marks, policy)
+    ticket, after, links = _derive(id_[1], timeline, tuple(linked.values()), terms, until_us)
+    before = _stated(was, marks, registers, former or terms)
     statements, turns = changes(before, after, was.turns if was is not None else None)
+    statements += _restated(before, after, until_us)
     telling = tell_survivors(
         *id_,
         was,
@@ -117,25 +122,60 @@ def _newer(registers: Sequence[Absorbed], arrived: Sequence[Absorbed]) -> dict[s
 
 
 def _derive(
-    key: str, timeline: Sequence[Dated], registers: Sequence[Absorbed], policy: AgePolicy, until_us: int
+    key: str, timeline: Sequence[Dated], registers: Sequence[Absorbed], terms: Terms, until_us: int
 ) -> tuple[Ticket, list[Draft], dict[str, str]]:
     marks = [dated.mark for dated in timeline]
-    last_order = timeline[-1].order
-    ticket, drafts = derive(marks, last_order, policy=policy, until_us=until_us)
+    fold = partial(
+        derive, marks, timeline[-1].order, terms=terms, until_us=until_us, messages=heard(registers)
+    )
+    ticket, drafts = fold()
     links = known_links(key, ticket.link if ticket.merged else "", registers)
     if ticket.merged and ignores_own_link(key, links):
-        ticket, drafts = derive(marks, last_order, policy=policy, until_us=until_us, ignores_link=True)
+        ticket, drafts = fold(ignores_link=True)
     return ticket, drafts, links
 
 
-def _stated(was: Ticket | None, marks: Sequence[Dated], policy: AgePolicy) -> list[Draft]:
+def _stated(
+    was: Ticket | None, marks: Sequence[Dated], registers: Sequence[Absorbed], terms: Terms
+) -> list[Draft]:
     if was is None or not marks:
         return []
     _, drafts = derive(
         [dated.mark for dated in marks],
         marks[-1].order,
-        policy=policy,
+        terms=terms,
         until_us=was.advanced_us,
         ignores_link=was.ignores_link,
+        messages=heard(registers),
     )
     return drafts
+
+
+def _restated(before: Sequence[Draft], after: Sequence[Draft], at_us: int) -> list[Statement]:
+    """Return a statement for each finished instance whose verdict is another than was stated.
+
+    It tells of a change of mind, stands outside the law of facts, and is never withdrawn.
+    """
+    was, now = _verdicts(before), _verdicts(after)
+    statements = []
+    for key, draft in was.items():
+        found = now.get(key)
+        if found is None or found.type is not draft.type:
+            verdict = found.type.value if found is not None else "none"
+            detail = (found or draft).detail
+            if detail is not None:
+                detail = detail._replace(reason=f"{draft.type.value} -> {verdict}")
+            told = Draft(FactType.SLA_RESTATED, at_us, draft.instance, draft.clock, 0, detail)
+            statements.append(Statement(told, 0))
+    return statements
+
+
+def _verdicts(drafts: Sequence[Draft]) -> dict[tuple[str, int], Draft]:
+    """Return how each instance ended, or that it is breached; a breach is never undone by what follows."""
+    found: dict[tuple[str, int], Draft] = {}
+    for draft in drafts:
+        if draft.type is FactType.SLA_BREACHED:
+            found[draft.clock, draft.instance] = draft
+        elif draft.type is FactType.SLA_MET:
+            found.setdefault((draft.clock, draft.instance), draft)
+    return found

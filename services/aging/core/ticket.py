@@ -6,11 +6,13 @@ news is decided elsewhere (facts.py).
 
 from __future__ import annotations
 
+from copy import copy
 from sys import intern
 from typing import Final, NamedTuple
 
 import msgspec
 
+from services.aging.core.clock import NOT, Clock, ClockDetail
 from shared.contracts.backlog import FactType
 from shared.contracts.tickets import Status
 
@@ -31,6 +33,7 @@ class Draft(NamedTuple):
     instance: int
     clock: str = ""
     flow: int = 0
+    detail: ClockDetail | None = None
 
     @property
     def key(self) -> TurnKey:
@@ -86,17 +89,61 @@ class Ticket(msgspec.Struct, array_like=True, gc=False):
     """Turns of the facts that were ever withdrawn; all others are at turn 0."""
     due_us: int | None = None
     """When time next brings about a fact; None while closed."""
+    clocks: list[Clock] = []
+    """Those that are not finished; while closed, also the resolution that a reopening may resume."""
+    policy: str = ""
+    """Label of the policy it has; empty for none."""
+    generation: int = 0
+    """Of the terms by which its facts were stated and its clocks timed."""
+    asked_us: int = NOT
+    """Since when the customer waits for an answer; NOT if nobody waits."""
+    answered: bool = False
+    """The first response was given."""
+    customer_us: int = NOT
+    """Newest public message of the customer."""
+    agent_us: int = NOT
+    """Newest public message of an agent."""
+    disputed: bool = False
+    """The customer wrote, and the status still says that we wait for the customer."""
+    resolution_us: int = NOT
+    """Since when its resolution counts: creation, or a reopening that came too late to go on."""
+    queue_us: int = NOT
+    """Since when it is in its queue, while it is open."""
+    update_us: int = NOT
+    """Since when the next periodic update is awaited."""
+    answers: int = 0
+    """Runs of the next response."""
+    updates: int = 0
+    """Runs of the periodic update."""
+    resolutions: int = 0
+    stays: int = 0
+    """Stays in a queue."""
 
     @property
     def open(self) -> bool:
         """Whether the ticket is in the stock."""
         return self.status in OPEN
 
+    @property
+    def past_sla(self) -> bool:
+        """Whether it is open with a breached clock that is not finished."""
+        return bool(self.clocks) and self.status in OPEN and any(clock.breached for clock in self.clocks)
+
+    @property
+    def at_risk(self) -> bool:
+        """Whether it is open, not past SLA, with a running clock inside its warning window."""
+        return (
+            bool(self.clocks)
+            and self.status in OPEN
+            and any(clock.stage and clock.since_us >= 0 for clock in self.clocks)
+            and not self.past_sla
+        )
+
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Ticket)
 _INTERNED: Final = ("source", "status", "shown", "wait_reason", "kind", "priority", "channel", "queue",
-                    "assignee", "segment", "category")  # fmt: skip
+                    "assignee", "segment", "category", "policy")  # fmt: skip
 
 
 def encode_ticket(ticket: Ticket) -> bytes:
@@ -109,4 +156,14 @@ def decode_ticket(body: bytes) -> Ticket:
     ticket = _decoder.decode(body)
     for name in _INTERNED:
         setattr(ticket, name, intern(getattr(ticket, name)))
+    for clock in ticket.clocks:
+        clock.name, clock.policy = intern(clock.name), intern(clock.policy)
     return ticket
+
+
+def copied(ticket: Ticket) -> Ticket:
+    """Return a ticket that can be moved while `ticket` stays as it is."""
+    twin = copy(ticket)
+    twin.turns = dict(ticket.turns) if ticket.turns else None
+    twin.clocks = [copy(clock) for clock in ticket.clocks]
+    return twin

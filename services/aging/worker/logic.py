@@ -8,13 +8,12 @@ an outcome into rows to write and records to publish.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import structlog
 
-from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.backlog import AHEAD_US_MAX, Backlog
 from services.aging.core.batch import (
     DEFERRED_ORIGIN,
@@ -34,16 +33,17 @@ from services.aging.core.batch import (
 from services.aging.core.flows import decode_flow
 from services.aging.core.mark import decode_mark, encode_mark, mark_of, observation_of, order_of
 from services.aging.core.merges import decode_register
+from services.aging.core.note import Note, decode_note, encode_note
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import decode_ticket
 from services.aging.ports import AgingChanges, AgingStore, DeferredRow
-from services.aging.settings import age_version
-from services.aging.worker.note import Note, decode_note, encode_note
+from services.aging.settings import terms_of
 from services.aging.worker.output import Output, Refusable
 from services.aging.worker.waiting import Waiting, in_time
 from shared.bus.port import Record
 from shared.codec import CodecError, decode, to_outgoing
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
-from shared.contracts.instants import SECOND_US
+from shared.contracts.instants import SECOND_US, to_us
 from shared.contracts.records import Outgoing
 from shared.contracts.tickets import Absorbed, Observation, RunBegan, RunEnded
 from shared.runtime import collector
@@ -94,12 +94,16 @@ class _Attempting:
 class AgingLogic:
     """One partition of the backlog, driven by the partition loop."""
 
-    def __init__(self, store: AgingStore, configurations: Configurations, placement: Placement) -> None:
+    def __init__(
+        self, store: AgingStore, configurations: Configurations, placement: Placement, defaults: Terms
+    ) -> None:
+        """`defaults` hold before any configuration was published."""
         self._store = store
         self._configurations = configurations
         self._placement = placement
         self._attempt: Attempt = _Attempting()
-        self._backlog = Backlog(AgePolicy(), self._attempt)
+        self._defaults = defaults
+        self._backlog = Backlog(self._defaults, self._attempt)
         self._note = Note()
         self._waiting = Waiting()
         self._output = Output(placement.partition, placement.events_partitions, placement.cells_partitions)
@@ -123,8 +127,7 @@ class AgingLogic:
         """Build memory as last committed."""
         partition = self._placement.partition
         self._note = decode_note(taken.note)
-        ages = self._note.ages
-        self._backlog = backlog = Backlog(AgePolicy(tuple(ages)) if ages else AgePolicy(), self._attempt)
+        self._backlog = backlog = Backlog(await self._terms(), self._attempt)
         backlog.quarantined = {
             (row.tenant, row.ticket) for row in await self._store.load_quarantined(partition)
         }
@@ -233,21 +236,36 @@ class AgingLogic:
             case RunEnded(run=run):
                 self._end_run(run)
             case ConfigApplied(version=number) if number > self._note.config:
-                version = age_version(await self._configurations.version(number))
+                version = await self._configurations.version(number)
                 self._note.config = number
                 self._adopt(version, clock_us)
             case _:
                 pass
 
-    def _adopt(self, version: AgeVersion, clock_us: int) -> None:
-        backlog = self._backlog
-        if version == replace(backlog.policy.latest, effective_us=version.effective_us):
-            return  # other sections changed
-        if not self._note.read and version.effective_us <= clock_us + AHEAD_US_MAX:
-            backlog.policy = AgePolicy((version,))  # nothing was stated by other edges: these always held
+    def _adopt(self, version: ConfigVersion, clock_us: int) -> None:
+        later = terms_of(version.document, str(version.version))
+        effective_us = to_us(version.effective_from)
+        if not self._note.read and effective_us <= clock_us + AHEAD_US_MAX:
+            at_us = 0  # nothing was stated by other terms: these always held
         else:
-            backlog.adopt(version, clock_us=clock_us)
-        self._note.ages = list(backlog.policy.versions)
+            at_us = max(effective_us, clock_us + 1)
+        terms = self._terms_after(later, at_us)
+        if not terms.says_the_same(self._backlog.terms):
+            self._note.configs.append((version.version, at_us))
+            self._backlog.adopt(terms)
+
+    def _terms_after(self, later: Terms, at_us: int) -> Terms:
+        former: Terms = self._backlog.terms
+        return former.followed(later, at_us, generation=former.generation + 1)
+
+    async def _terms(self) -> Terms:
+        """Return the terms of all configurations adopted, one after the other."""
+        terms = self._defaults
+        for number, at_us in self._note.configs:
+            version = await self._configurations.version(number)
+            later = terms_of(version.document, str(number))
+            terms = terms.followed(later, at_us, generation=terms.generation + 1)
+        return terms
 
     def _end_run(self, run: str) -> None:
         if self._note.runs.pop(run, None) is not None and not self._note.runs:

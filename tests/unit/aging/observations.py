@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
@@ -9,6 +10,11 @@ from hypothesis.strategies import SearchStrategy
 from msgspec import UNSET
 
 from services.aging.core.age import AgePolicy, AgeVersion
+from services.aging.core.policy import Policy, PolicyVersion, Promise, Stage
+from services.aging.core.terms import HoursVersion, Terms
+from shared.calendars.compiled import compiled
+from shared.calendars.definition import definition_from
+from shared.calendars.hours import ALWAYS
 from shared.contracts.instants import SECOND_US, from_us
 from shared.contracts.tickets import (
     Activity,
@@ -166,24 +172,79 @@ def _drawn(
     )
 
 
-POLICIES: Final = st.sampled_from(
-    [
-        AgePolicy(),
-        AgePolicy(),
-        AgePolicy(
-            (AgeVersion(edges_seconds=(86_400, 172_800), bucket_edges_seconds=(86_400,), from_episode=True),)
+_DEADLINES: Final = Policy(
+    "all",
+    {
+        "first_response": Promise({"p1": 3_600 * SECOND_US, "default": 5 * 3_600 * SECOND_US}, (Stage(0.5),)),
+        "next_response": Promise({"default": 2 * 3_600 * SECOND_US}, (Stage(left_us=3_600 * SECOND_US),)),
+        "update": Promise({"default": 7 * 3_600 * SECOND_US}, (), frozenset({"customer"})),
+        "resolution": Promise(
+            {"p1": 10 * 3_600 * SECOND_US, "p2": 48 * 3_600 * SECOND_US, "default": 90 * 3_600 * SECOND_US},
+            (Stage(0.5), Stage(0.8)),
+            frozenset({"customer", "vendor"}),
         ),
-        AgePolicy(
+        "team": Promise({"default": 20 * 3_600 * SECOND_US}, (Stage(0.8),), frozenset({"customer"})),
+    },
+    reopen_window_us=24 * 3_600 * SECOND_US,
+    max_pause_us=30 * 3_600 * SECOND_US,
+    label="all@1",
+)
+_OFFICE: Final = replace(
+    _DEADLINES,
+    name="office",
+    match={"priority": frozenset({"p1", "p2"})},
+    calendar="office",
+    max_pause_us=None,
+    label="office@1",
+)
+_LESS: Final = replace(
+    _DEADLINES,
+    name="less",
+    promises={name: _DEADLINES.promises[name] for name in ("first_response", "resolution")},
+    label="less@1",
+)
+_OFFICE_HOURS: Final = compiled(
+    definition_from(
+        {
+            "timezone": "Europe/Berlin",
+            "weekly": {
+                day: [["09:00", "12:30"], ["13:30", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")
+            },
+            "holidays": ["2026-03-04"],
+        }
+    )
+)
+_EPISODES: Final = AgePolicy(
+    (AgeVersion(edges_seconds=(86_400, 172_800), bucket_edges_seconds=(86_400,), from_episode=True),)
+)
+_VERSIONS: Final = AgePolicy(
+    (
+        AgeVersion(),
+        AgeVersion(effective_us=at(48), edges_seconds=(3_600, 90_000), bucket_edges_seconds=(3_600,)),
+        AgeVersion(effective_us=at(96), edges_seconds=(86_400,), bucket_edges_seconds=(), from_episode=True),
+    )
+)
+_TIMETABLES: Final = {"office": (HoursVersion(0, _OFFICE_HOURS), HoursVersion(at(60), ALWAYS))}
+
+TERMS: Final = st.sampled_from(
+    [
+        Terms(),
+        Terms(_EPISODES),
+        Terms(_VERSIONS),
+        Terms(policies=(PolicyVersion((_DEADLINES,)),)),
+        Terms(_VERSIONS, (PolicyVersion((_OFFICE, _LESS)),), _TIMETABLES),
+        Terms(
+            None,
             (
-                AgeVersion(),
-                AgeVersion(effective_us=at(48), edges_seconds=(3_600, 90_000), bucket_edges_seconds=(3_600,)),
-                AgeVersion(
-                    effective_us=at(96), edges_seconds=(86_400,), bucket_edges_seconds=(), from_episode=True
-                ),
-            )
+                PolicyVersion((_LESS,)),
+                PolicyVersion((_OFFICE,), at(20)),
+                PolicyVersion((_DEADLINES,), at(50), running=True),
+            ),
+            _TIMETABLES,
         ),
     ]
 )
+"""Age edges and promises of all sorts; versions of both that come into force in between."""
 
 
 class Sending(NamedTuple):

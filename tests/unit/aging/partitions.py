@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import TypeVar
 
+import msgspec
+
 from services.aging.core.age import AgePolicy
 from services.aging.core.backlog import Backlog
 from services.aging.core.batch import (
@@ -31,6 +33,7 @@ from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, decode_mark, encode_mark, mark_of, order_of
 from services.aging.core.merges import ignores_own_link
 from services.aging.core.rederive import derive_again
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket, TurnKey, decode_ticket, encode_ticket
 from shared.contracts.backlog import FactType
 from shared.contracts.instants import SECOND_US
@@ -54,8 +57,8 @@ class Attempting:
 class Partition:
     """One `Backlog`, driven as the worker drives it."""
 
-    def __init__(self, policy: AgePolicy | None = None) -> None:
-        self.backlog = Backlog(policy or AgePolicy(), Attempting())
+    def __init__(self, terms: Terms | None = None) -> None:
+        self.backlog = Backlog(terms or Terms(), Attempting())
         self.clock_us = 0
         self.rows: dict[TicketId, bytes | None] = {}
         """Bodies of the tickets; None for one asleep."""
@@ -113,7 +116,7 @@ class Partition:
 
     def restart(self) -> None:
         """Forget all memory, and build it from the rows again."""
-        former, self.backlog = self.backlog, Backlog(self.backlog.policy, Attempting())
+        former, self.backlog = self.backlog, Backlog(self.backlog.terms, Attempting())
         self.backlog.quarantined = set(former.quarantined)
         self.backlog.flows.counters = former.flows.counters
         awake = ((id_, decode_ticket(body)) for id_, body in self.rows.items() if body is not None)
@@ -199,7 +202,7 @@ class Partition:
         for id_, ticket in aged.items():
             if id_ not in self.backlog.quarantined:
                 ticket.advanced_us = self.clock_us
-        assert cells_of(recount(aged, self.backlog.policy.at(self.clock_us))) == cells_of(book)
+        assert cells_of(recount(aged, self.backlog.terms.age.at(self.clock_us))) == cells_of(book)
         stock: dict[str, int] = {}
         for key, sums in book.cells.items():
             assert 0 <= min((*sums.older, sums.open)), "no count is negative"
@@ -220,14 +223,14 @@ class Partition:
             if id_ in self.backlog.quarantined:
                 continue
             assert {draft.key for draft in self.truth(id_)[1]} == standing[id_]
-            check_crossings(self.backlog.policy, ticket, standing[id_], self.clock_us)
+            check_crossings(self.backlog.terms.age, ticket, standing[id_], self.clock_us)
 
     def truth(self, id_: TicketId) -> tuple[Ticket, list[Draft]]:
         """Return the ticket of all its marks, folded at once, and its facts up to the clock."""
         dated = self.timeline(id_)
         ignores = self.ticket(id_).ignores_link
         return derive(
-            [one.mark for one in dated], dated[-1].order, policy=self.backlog.policy, until_us=self.clock_us,
+            [one.mark for one in dated], dated[-1].order, terms=self.backlog.terms, until_us=self.clock_us,
             ignores_link=ignores,
         )  # fmt: skip
 
@@ -235,8 +238,8 @@ class Partition:
 class Partitions:
     """Several partitions that hear of each other's merges through `wire`, in any order."""
 
-    def __init__(self, count: int, policy: AgePolicy | None = None) -> None:
-        self.all = [Partition(policy) for _ in range(count)]
+    def __init__(self, count: int, terms: Terms | None = None) -> None:
+        self.all = [Partition(terms) for _ in range(count)]
         self.wire: list[Absorbed] = []
         self.said: list[Absorbed] = []
 
@@ -332,7 +335,11 @@ def bare(ticket: Ticket) -> Ticket:
 
 def _stored(ticket: Ticket) -> Ticket:
     ticket = bare(ticket)
-    ticket.due_us = None  # worked out anew whenever a row is read
+    # Worked out anew when a row is read that was written by other terms.
+    ticket.due_us, ticket.generation = None, 0
+    ticket.clocks = [
+        msgspec.structs.replace(clock, deadline_us=0, warn_us=0, resume_us=0) for clock in ticket.clocks
+    ]
     return ticket
 
 
@@ -375,10 +382,10 @@ def open_spans(standing: set[TurnKey], clock_us: int) -> Iterator[tuple[int, int
         yield episode, begin_us, leaves.get(episode, clock_us + 1)
 
 
-def derived(marks: Sequence[Mark], policy: AgePolicy, until_us: int) -> tuple[Ticket, list[Draft]]:
+def derived(marks: Sequence[Mark], terms: Terms, until_us: int) -> tuple[Ticket, list[Draft]]:
     """Return the ticket of `marks`, which need not be in order, and its facts."""
     dated = sorted((Dated(order_of(mark), mark) for mark in marks), key=lambda one: one.order)
-    return derive([one.mark for one in dated], dated[-1].order, policy=policy, until_us=until_us)
+    return derive([one.mark for one in dated], dated[-1].order, terms=terms, until_us=until_us)
 
 
 __all__ = ["Partition", "Partitions", "arrival", "bare", "cells_of", "derive_again", "derived", "open_spans"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.aging.core.age import AgePolicy, AgeVersion, Crossing, bucket_names, edge_name
 from shared.contracts.instants import SECOND_US
-from tests.unit.aging.observations import DAY_US, HOUR_US, POLICIES, START_US, at
+from tests.unit.aging.observations import DAY_US, HOUR_US, START_US, TERMS, at
 
 HOURLY = AgeVersion(edges_seconds=(3_600, 7_200), bucket_edges_seconds=(3_600,))
 
@@ -61,7 +61,13 @@ def test_age_counts_from_the_episode_where_that_is_asked_for() -> None:
     ]
 
 
-@given(POLICIES, st.integers(-10, 10), st.integers(0, 300), st.integers(0, 300), st.integers(0, 200))
+@given(
+    TERMS.map(lambda terms: terms.age),
+    st.integers(-10, 10),
+    st.integers(0, 300),
+    st.integers(0, 300),
+    st.integers(0, 200),
+)
 def test_the_next_crossing_is_the_first_of_the_crossings(
     policy: AgePolicy, created: int, episode: int, after: int, span: int
 ) -> None:

@@ -12,6 +12,7 @@ from services.aging.core import rederive
 from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.backlog import AHEAD_US_MAX
 from services.aging.core.batch import Outcome, Refusal
+from services.aging.core.terms import Terms
 from shared.contracts.backlog import Cause, FactType
 from shared.contracts.instants import from_us
 from shared.contracts.tickets import Absorbed, Status
@@ -20,7 +21,7 @@ from tests.unit.aging.partitions import Partition, arrival, bare
 
 ID = (TENANT, "desk:1")
 CROSSED = FactType.AGE_CROSSED
-EPISODES = AgePolicy((AgeVersion(edges_seconds=(3_600,), bucket_edges_seconds=(), from_episode=True),))
+EPISODES = Terms(AgePolicy((AgeVersion(edges_seconds=(3_600,), bucket_edges_seconds=(), from_episode=True),)))
 
 
 def said(*outcomes: Outcome) -> list[tuple[str, str, float, int]]:
@@ -206,12 +207,18 @@ def test_a_restart_between_any_batches_changes_nothing() -> None:
 
 
 # --------------------------------------------------------------------------------------- new edges
+def adopt(partition: Partition, age: AgeVersion, at_us: int) -> None:
+    former = partition.backlog.terms
+    later = Terms(AgePolicy((age,)))
+    partition.backlog.adopt(former.followed(later, at_us, generation=former.generation + 1))
+
+
 def test_new_edges_restate_nothing_and_count_from_when_they_were_applied() -> None:
     partition = Partition()
     partition.take(seen(hours=0), clock_us=at(0))
     partition.fold([], until_us=at(30))
     hourly = AgeVersion(effective_us=at(1), edges_seconds=(3_600, 126_000), bucket_edges_seconds=(3_600,))
-    partition.backlog.adopt(hourly, clock_us=at(30))
+    adopt(partition, hourly, at(30) + 1)
     assert at(35) == partition.backlog.timers.next_us()
     partition.fold([], until_us=at(30) + 1)
     partition.check()
@@ -227,7 +234,7 @@ def test_new_edges_restate_nothing_and_count_from_when_they_were_applied() -> No
 def test_cells_follow_new_edges_when_they_come_into_force() -> None:
     partition = Partition()
     partition.take(seen(hours=0), clock_us=at(0))
-    partition.backlog.adopt(AgeVersion(at(30), (3_600, 126_000), ()), clock_us=at(10))
+    adopt(partition, AgeVersion(0, (3_600, 126_000), ()), at(30))
     partition.backlog.cells.unpublished.clear()
     partition.pass_time(at(30) - 1)
     assert [[1, 0, 0, 0, 0]] == [sums.older for sums in partition.backlog.cells.cells.values()]
@@ -240,7 +247,7 @@ def test_cells_follow_new_edges_when_they_come_into_force() -> None:
 def test_a_timer_of_former_edges_is_not_waited_for_after_a_restart() -> None:
     partition = Partition()
     partition.take(seen(hours=0), clock_us=at(0))
-    partition.backlog.adopt(AgeVersion(0, (3_600,), ()), clock_us=at(0))
+    adopt(partition, AgeVersion(0, (3_600,), ()), 1)
     partition.restart()
     assert [("desk:1", "age.3600", 1, 0)] == said(*partition.pass_time(at(2)))
 

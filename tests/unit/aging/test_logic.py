@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aging.adapters.sql import SqlAgingStore
-from services.aging.core import rederive, ticket
+from services.aging.core import fold, rederive
 from services.aging.core.mark import Mark
 from services.aging.worker import waiting
 from services.aging.worker.logic import RUN_SILENCE_US_MAX
@@ -272,7 +272,7 @@ async def test_a_sleeping_ticket_that_cannot_be_folded_is_quarantined_and_stops_
 # ------------------------------------------------------------------------------------------- refusals
 def poison(monkeypatch: pytest.MonkeyPatch, bad: Callable[[Sequence[Mark]], bool]) -> None:
     """Let deriving a timeline for which `bad` holds raise."""
-    derive = ticket.derive
+    derive = fold.derive
 
     def raising(marks: Sequence[Mark], *args: Any, **kwargs: Any) -> object:
         if bad(marks):

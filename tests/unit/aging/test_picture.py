@@ -11,6 +11,7 @@ from services.aging.core.cells import CellBook
 from services.aging.core.flows import Counters, FlowKey
 from services.aging.core.mark import mark_of
 from services.aging.core.picture import Stamp, cell_of, clock_of, flow_of, state_of
+from services.aging.core.terms import Terms
 from shared.contracts.backlog import TicketState
 from shared.contracts.instants import from_us
 from shared.contracts.tickets import Activity, Observation, Priority, Status, WaitReason
@@ -21,7 +22,7 @@ STAMP = Stamp(partition=3, epoch=7, version=11, clock_us=at(1))
 
 
 def state(*all_seen: Observation) -> TicketState:
-    ticket, _ = derived([mark_of(one) for one in all_seen], AgePolicy(), END_US)
+    ticket, _ = derived([mark_of(one) for one in all_seen], Terms(), END_US)
     ticket.version = 5
     return state_of(TENANT, "desk:1", ticket, STAMP)
 
@@ -66,7 +67,7 @@ def test_any_ticket_has_a_state_that_can_be_sent(all_seen: list[Observation]) ->
 def test_a_cell_is_shown_with_its_edges_and_an_emptied_one_as_zeros() -> None:
     version = AgeVersion(edges_seconds=(3_600, 7_200), bucket_edges_seconds=())
     book = CellBook(version)
-    ticket, _ = derived([mark_of(seen(hours=0, queue="first"))], AgePolicy((version,)), at(1))
+    ticket, _ = derived([mark_of(seen(hours=0, queue="first"))], Terms(AgePolicy((version,))), at(1))
     book.move(TENANT, None, ticket)
     key = next(iter(book.cells))
     cell = cell_of(book, key, STAMP)
@@ -76,7 +77,7 @@ def test_a_cell_is_shown_with_its_edges_and_an_emptied_one_as_zeros() -> None:
     assert (TENANT, "desk", "first", "new", 3, 7, 11, from_us(at(1))) == (
         cell.tenant, cell.source, cell.queue, cell.status, cell.partition, cell.epoch, cell.version, cell.at,
     )  # fmt: skip
-    book.move(TENANT, ticket, derived([mark_of(seen(status=Status.CLOSED))], AgePolicy(), at(1))[0])
+    book.move(TENANT, ticket, derived([mark_of(seen(status=Status.CLOSED))], Terms(), at(1))[0])
     for forgets in (False, True):
         if forgets:
             book.forget_if_empty(key)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from services.aging.core import rederive
-from services.aging.core.age import AgePolicy
 from services.aging.core.batch import Arrival, Dated, Item, Register
 from services.aging.core.rederive import Derived, derive_again
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket
 from shared.contracts.backlog import FactType
 from shared.contracts.instants import from_us
@@ -25,9 +25,9 @@ def again(
 ) -> Derived:
     marks = sorted((Dated(a.order, a.mark) for a in map(arrived, known)), key=lambda dated: dated.order)
     if known and was is None:
-        was, _ = derived([dated.mark for dated in marks], AgePolicy(), at(100))
+        was, _ = derived([dated.mark for dated in marks], Terms(), at(100))
     return derive_again(
-        ID, was, marks=marks, registers=registers, items=items, policy=AgePolicy(), until_us=at(100)
+        ID, was, marks=marks, registers=registers, items=items, terms=Terms(), until_us=at(100)
     )
 
 
@@ -90,7 +90,7 @@ def test_a_full_timeline_still_takes_a_register(monkeypatch: pytest.MonkeyPatch)
 
 def test_waking_derives_though_nothing_arrived_and_states_everything() -> None:
     marks = [Dated(a.order, a.mark) for a in [arrival(seen(hours=0), 0)]]
-    found = derive_again(ID, None, marks=marks, registers=(), items=(), policy=AgePolicy(), until_us=at(30))
+    found = derive_again(ID, None, marks=marks, registers=(), items=(), terms=Terms(), until_us=at(30))
     assert [(FactType.OPENED, 0, 0), (FactType.AGE_CROSSED, 24, 0)] == said(found)
     assert () == found.added
 

@@ -9,26 +9,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aging.core.age import AgePolicy
 from services.aging.core.batch import Dated
 from services.aging.core.fold import derive, extend, extends, settle
 from services.aging.core.mark import mark_of, order_of
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket, decode_ticket, encode_ticket
 from shared.contracts.backlog import FactType
 from shared.contracts.tickets import Activity, Observation, Priority, Status, WaitReason
-from tests.unit.aging.observations import DAY_US, END_US, POLICIES, START_US, at, observations, seen
+from tests.unit.aging.observations import DAY_US, END_US, START_US, TERMS, at, observations, seen
 from tests.unit.aging.partitions import bare, derived
 
 OPENED, SOLVED, CLOSED = FactType.OPENED, FactType.SOLVED, FactType.CLOSED
 REOPENED, VOIDED, CROSSED = FactType.REOPENED, FactType.VOIDED, FactType.AGE_CROSSED
 
 
-def fold(*all_seen: Observation, until_us: int = END_US, policy: AgePolicy | None = None) -> Ticket:
-    return derived([mark_of(one) for one in all_seen], policy or AgePolicy(), until_us)[0]
+def fold(*all_seen: Observation, until_us: int = END_US, terms: Terms | None = None) -> Ticket:
+    return derived([mark_of(one) for one in all_seen], terms or Terms(), until_us)[0]
 
 
 def facts(*all_seen: Observation, until_us: int = END_US) -> list[tuple[FactType, float, int]]:
-    drafts = derived([mark_of(one) for one in all_seen], AgePolicy(), until_us)[1]
+    drafts = derived([mark_of(one) for one in all_seen], Terms(), until_us)[1]
     return [(one.type, (one.at_us - START_US) / 3_600_000_000, one.flow) for one in drafts]
 
 
@@ -38,41 +38,39 @@ def stock_facts(*all_seen: Observation) -> list[tuple[FactType, float, int]]:
 
 # ---------------------------------------------------------------------------------------------- laws
 @settings(max_examples=150)
-@given(
-    st.lists(observations(("desk:1",)), min_size=1, max_size=9), POLICIES, st.sampled_from([0, 1, 30, 100])
-)
+@given(st.lists(observations(("desk:1",)), min_size=1, max_size=9), TERMS, st.sampled_from([0, 1, 30, 100]))
 def test_extending_by_a_mark_equals_deriving_with_it(
-    all_seen: list[Observation], policy: AgePolicy, lag_hours: int
+    all_seen: list[Observation], terms: Terms, lag_hours: int
 ) -> None:
     dated = sorted({(order_of(m := mark_of(one)), m.time_us, m.id): m for one in all_seen}.items())
     timeline = [Dated(order, mark) for (order, _, _), mark in dated]
     for size in range(1, len(timeline)):
         known, last = timeline[:size], timeline[size]
         until_us = max(known[-1].mark.time_us, START_US + lag_hours * DAY_US // 24)
-        ticket, before = derive([d.mark for d in known], known[-1].order, policy=policy, until_us=until_us)
-        if not extends(ticket, last.mark, last.order):
-            continue
+        ticket, before = derive([d.mark for d in known], known[-1].order, terms=terms, until_us=until_us)
         until_us = max(until_us, last.mark.time_us)
-        new = extend(ticket, last.mark, last.order, policy=policy, until_us=until_us)
+        if not extends(ticket, last.mark, last.order, terms, until_us=until_us):
+            continue
+        new = extend(ticket, last.mark, last.order, terms=terms, until_us=until_us)
         marks = [d.mark for d in timeline[: size + 1]]
-        expected, after = derive(marks, last.order, policy=policy, until_us=until_us)
+        expected, after = derive(marks, last.order, terms=terms, until_us=until_us)
         assert bare(expected) == bare(ticket)
         assert {(d.key, d.flow) for d in after} == {(d.key, d.flow) for d in [*before, *new]}
         assert len(after) == len(before) + len(new)
 
 
-@given(st.lists(observations(("desk:1",)), min_size=1, max_size=9), POLICIES)
+@given(st.lists(observations(("desk:1",)), min_size=1, max_size=9), TERMS)
 def test_no_fact_is_drafted_twice_and_all_come_in_the_order_of_time(
-    all_seen: list[Observation], policy: AgePolicy
+    all_seen: list[Observation], terms: Terms
 ) -> None:
-    _, drafts = derived([mark_of(one) for one in all_seen], policy, END_US)
+    _, drafts = derived([mark_of(one) for one in all_seen], terms, END_US)
     assert len(drafts) == len({draft.key for draft in drafts})
     assert [draft.at_us for draft in drafts] == sorted(draft.at_us for draft in drafts)
 
 
-@given(st.lists(observations(("desk:1",)), min_size=1, max_size=9), POLICIES)
-def test_a_ticket_is_read_back_as_it_was_written(all_seen: list[Observation], policy: AgePolicy) -> None:
-    ticket, drafts = derived([mark_of(one) for one in all_seen], policy, END_US)
+@given(st.lists(observations(("desk:1",)), min_size=1, max_size=9), TERMS)
+def test_a_ticket_is_read_back_as_it_was_written(all_seen: list[Observation], terms: Terms) -> None:
+    ticket, drafts = derived([mark_of(one) for one in all_seen], terms, END_US)
     ticket.turns = {draft.key: 3 for draft in drafts}
     assert ticket == decode_ticket(encode_ticket(ticket))
 
@@ -188,9 +186,9 @@ def test_restoring_undoes_a_merge_and_forgets_its_link() -> None:
 
 # ----------------------------------------------------------------------------------------- crossings
 def test_a_crossing_has_its_exact_instant_and_its_episode() -> None:
-    _, drafts = derived([mark_of(seen(hours=0))], AgePolicy(), at(24))
+    _, drafts = derived([mark_of(seen(hours=0))], Terms(), at(24))
     assert Draft(CROSSED, at(24), 1, "age.86400") == drafts[-1]
-    assert 1 == len(derived([mark_of(seen(hours=0))], AgePolicy(), at(24) - 1)[1])
+    assert 1 == len(derived([mark_of(seen(hours=0))], Terms(), at(24) - 1)[1])
 
 
 @pytest.mark.parametrize(("plus_us", "crosses"), [(-1, False), (0, False), (1, True)])
@@ -245,28 +243,28 @@ def in_stock(*all_seen: Observation, until_us: int) -> Ticket:
 )
 def test_a_mark_extends_a_ticket_if_it_changes_nothing_before_it(mark: Observation, expected: bool) -> None:
     ticket = in_stock(seen(hours=0), until_us=at(40))
-    assert expected == extends(ticket, mark_of(mark), order_of(mark_of(mark)))
+    assert expected == extends(ticket, mark_of(mark), order_of(mark_of(mark)), Terms(), until_us=at(40))
 
 
 def test_a_mark_of_the_instant_at_which_a_ticket_left_does_not_extend_it() -> None:
     ticket = in_stock(seen(hours=0), seen(hours=1, sequence=1, status=Status.SOLVED), until_us=at(2))
     for hours, expected in ((1, False), (1.5, True)):
         mark = mark_of(seen(hours=hours, sequence=2))
-        assert expected == extends(ticket, mark, order_of(mark))
+        assert expected == extends(ticket, mark, order_of(mark), Terms(), until_us=at(2))
 
 
 def test_extending_by_a_late_mark_is_a_programmers_error() -> None:
     late = mark_of(seen(hours=-1))
     with pytest.raises(AssertionError):
-        extend(in_stock(seen(), until_us=at(0)), late, order_of(late), policy=AgePolicy(), until_us=at(1))
+        extend(in_stock(seen(), until_us=at(0)), late, order_of(late), terms=Terms(), until_us=at(1))
 
 
 def test_settling_works_the_next_instant_out_anew_and_moves_only_what_is_not_overdue() -> None:
     ticket = in_stock(seen(hours=0), until_us=at(1))
     ticket.due_us = at(2)  # by other edges
-    settle(ticket, AgePolicy(), until_us=at(23))
+    settle(ticket, Terms(), until_us=at(23))
     settled = (ticket.due_us, ticket.advanced_us)
-    settle(ticket, AgePolicy(), until_us=at(30))
+    settle(ticket, Terms(), until_us=at(30))
     assert (at(24), at(23)) == settled == (ticket.due_us, ticket.advanced_us)
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from services.aging.adapters.sql import SqlAgingStore
 from services.aging.core.age import AgePolicy
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket, decode_ticket
 from services.aging.ports import TicketId
 from services.aging.worker import AgingLogic, Placement
@@ -66,7 +67,7 @@ class Worker:
         taken = await self.store.take_over(LOG, 0, owner="test", known=None)
         for _, block in taken.unpublished:
             self._publish(decode_block(block))
-        self.logic = AgingLogic(self.store, self.configurations, Placement(0, 1, 1))
+        self.logic = AgingLogic(self.store, self.configurations, Placement(0, 1, 1), Terms())
         await self.logic.load(taken)
         self._epoch, self._next_block = taken.epoch, taken.next_block
         self._position, self._clock_us = taken.position or 0, taken.clock_us

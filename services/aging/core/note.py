@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from services.aging.core.age import AgeVersion
 from services.aging.core.cells import CellKey
 from services.aging.core.flows import FlowKey
 
@@ -22,8 +21,8 @@ class Note(msgspec.Struct, array_like=True):
     cells: list[CellKey] = []
     """Changed but not yet published."""
     flows: list[FlowKey] = []
-    ages: list[AgeVersion] = []
-    """Versions of the age edges adopted, oldest first."""
+    configs: list[tuple[int, int]] = []
+    """Configuration versions adopted, oldest first, each with the instant from which it holds here."""
     config: int = 0
     version: int = 0
     """Of the newest cells, flows and clock published."""
