@@ -46,7 +46,8 @@ def refused(what: str, mend: str) -> PydanticCustomError:
 def did_you_mean(written: str, choices: Iterable[str]) -> str:
     """Return the mend for a word that is none of `choices`."""
     known = list(choices)
-    near = get_close_matches(written.lower(), known, n=1) or get_close_matches(written, known, n=1)
+    near = [one for one in known if one.lower() == written.lower()]
+    near = near or get_close_matches(written.lower(), known, n=1) or get_close_matches(written, known, n=1)
     if near:
         return f"did you mean `{near[0]}`?"
     if len(known) <= SHOWN_CHOICES_MAX:

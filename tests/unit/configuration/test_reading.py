@@ -12,17 +12,9 @@ from shared.configuration.models import Configuration, Measure, SecretReference
 from shared.configuration.problems import ConfigurationInvalid
 from shared.configuration.values import ShownStatus
 from shared.contracts.tickets import Priority, Status, WaitReason
+from tests.unit.configuration.reading import problems
 
 SHA256 = "0123456789abcdef" * 4
-
-
-def problems(content: str) -> list[str]:
-    """Return the messages for `content`, none if it is fine."""
-    try:
-        read(content, "b.yaml")
-    except ConfigurationInvalid as error:
-        return [str(problem) for problem in error.problems]
-    return []
 
 
 def test_without_a_file_there_are_useful_defaults() -> None:
