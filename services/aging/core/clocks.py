@@ -14,6 +14,7 @@ from services.aging.core.clock import NOT, Clock, next_us
 from services.aging.core.mark import Mark
 from services.aging.core.movement import Movement
 from services.aging.core.policy import REOPEN_WINDOW_US, ClockName, Policy
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import MERGED, VOID, WAITING, Ticket
 from shared.contracts.backlog import FactType
 from shared.contracts.tickets import Activity, Actor, Channel, Visibility, WaitReason
@@ -48,19 +49,16 @@ class Standing(NamedTuple):
     matched: tuple[object, ...]
 
 
-def standing(ticket: Ticket) -> Standing:
+def standing(ticket: Ticket, terms: Terms) -> Standing:
     """Return what is the case of `ticket`."""
     return Standing(
-        ticket.status, ticket.open, ticket.left_us, ticket.queue, ticket.priority, matched(ticket)
+        ticket.status, ticket.open, ticket.left_us, ticket.queue, ticket.priority, matched(ticket, terms)
     )
 
 
-def matched(ticket: Ticket) -> tuple[object, ...]:
-    """Return the fields a policy may look at."""
-    return (
-        ticket.source, ticket.channel, ticket.queue, ticket.priority, ticket.segment, ticket.category,
-        ticket.kind, ticket.tags,
-    )  # fmt: skip
+def matched(ticket: Ticket, terms: Terms) -> tuple[object, ...]:
+    """Return the fields that some policy looks at."""
+    return tuple([getattr(ticket, name) for name in terms.fields])
 
 
 def speaker_of(mark: Mark) -> Actor | None:
@@ -86,6 +84,13 @@ def asks(mark: Mark, created_us: int) -> bool:
         return True  # who created it was not seen
     by_desk = mark.actor in _NO_CUSTOMERS or mark.activity in _OF_THE_DESK
     return not by_desk and mark.visibility is not Visibility.INTERNAL
+
+
+def begun(ticket: Ticket) -> list[tuple[str, int]]:
+    """Return which promises are due now, whether or not a policy makes them, and since when."""
+    since = ((NEXT if ticket.answered else FIRST, ticket.asked_us), (UPDATE, ticket.update_us),
+             (RESOLUTION, ticket.resolution_us), (TEAM, ticket.queue_us))  # fmt: skip
+    return [(name, since_us) for name, since_us in since if since_us >= 0]
 
 
 def why_it_stands(ticket: Ticket) -> str:
@@ -260,9 +265,8 @@ class Clocks(Movement):
         """Apply the policy and the targets that the changed fields ask for; return the reason, if any."""
         ticket = self.ticket
         former = ticket.policy
-        if was.priority == ticket.priority and not (self.terms.fields and was.matched != matched(ticket)):
-            return ""
-        policy = self._match(at_us) if was.matched != matched(ticket) else self.terms.policy(former)
+        is_other = was.matched != matched(ticket, self.terms)
+        policy = self._match(at_us) if is_other else self.terms.policy(former)
         if ticket.policy == former and was.priority == ticket.priority:
             return ""
         raised = PRIORITY_RAISED if _urgency(ticket.priority) < _urgency(was.priority) else PRIORITY_LOWERED
@@ -281,8 +285,7 @@ class Clocks(Movement):
 
     def _retarget(self, policy: Policy | None, at_us: int, reason: str) -> None:
         for clock in tuple(self.ticket.clocks):
-            promise = policy.promises.get(clock.name) if policy is not None else None
-            target_us = promise.target_us(self.ticket.priority) if promise is not None else None
+            target_us = policy.target_us(clock.name, self.ticket.priority) if policy is not None else None
             if policy is None or target_us is None:
                 if clock.why not in {"solved", "closed"}:
                     self.state(FactType.SLA_SUPERSEDED, clock, at_us, reason=reason)
@@ -294,25 +297,17 @@ class Clocks(Movement):
 
     def _start_missing(self, at_us: int, reason: str, *, why: str, retro: bool) -> None:
         """Start what has begun by `at_us` and has no clock; `retro`: also what began earlier."""
-        begun = [(name, since) for name, since in self._begun() if retro or since == at_us]
-        if not begun:
+        starting = [(name, since) for name, since in begun(self.ticket) if retro or since == at_us]
+        if not starting:
             return
         policy = self.terms.match(self.ticket, at_us)
         if policy is None:
             return
-        for name, since_us in begun:
-            promise = policy.promises.get(name)
-            target_us = promise.target_us(self.ticket.priority) if promise is not None else None
+        for name, since_us in starting:
+            target_us = policy.target_us(name, self.ticket.priority)
             if target_us is not None and self.clock(name) is None:
                 clock = Clock(name, self._instance(name), policy.label, target_us, since_us)
                 self.start(clock, at_us, why, reason)
-
-    def _begun(self) -> list[tuple[str, int]]:
-        """Return which promises have a beginning now, and when that was."""
-        ticket = self.ticket
-        begun = ((NEXT if ticket.answered else FIRST, ticket.asked_us), (UPDATE, ticket.update_us),
-                 (RESOLUTION, ticket.resolution_us), (TEAM, ticket.queue_us))  # fmt: skip
-        return [(name, since_us) for name, since_us in begun if since_us >= 0]
 
     def _instance(self, name: str) -> int:
         ticket = self.ticket

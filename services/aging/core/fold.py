@@ -14,10 +14,9 @@ from typing import Final
 from msgspec import UNSET
 
 from services.aging.core.clock import next_us, retime
-from services.aging.core.clocks import Clocks, Standing, matched, standing
+from services.aging.core.clocks import Clocks, Standing, begun, matched, standing
 from services.aging.core.mark import Mark, order_of, without_repeats
 from services.aging.core.movement import is_stated
-from services.aging.core.policy import Policy
 from services.aging.core.shown import show_fields
 from services.aging.core.story import Story
 from services.aging.core.terms import Terms
@@ -206,7 +205,7 @@ def _take(ticket: Ticket, drafts: list[Draft], mark: Mark, terms: Terms, story: 
         _open(ticket, drafts)
     clocks = Clocks(ticket, drafts, terms, story)
     clocks.break_overdue(mark.time_us)
-    was = standing(ticket)
+    was = standing(ticket, terms)
     is_first = not ticket.marks
     if mark.id:
         ticket.marks += 1
@@ -220,7 +219,7 @@ def _take(ticket: Ticket, drafts: list[Draft], mark: Mark, terms: Terms, story: 
     if is_first:
         ticket.status = NEW
         clocks.begin(mark)
-        was = Standing(NEW, True, None, ticket.queue, ticket.priority, matched(ticket))  # noqa: FBT003 - fields
+        was = Standing(NEW, True, None, ticket.queue, ticket.priority, matched(ticket, terms))  # noqa: FBT003 - fields
     ticket.status = _counting(ticket)
     if ticket.status != was.status:
         _move(ticket, drafts, mark.time_us, was_open=was.open)
@@ -272,11 +271,11 @@ def _wants_story(ticket: Ticket, mark: Mark, terms: Terms, until_us: int) -> boo
     shown = copy(ticket)
     show_fields(shown, fields)
     former = terms.policy(ticket.policy)
-    policy = terms.match(shown, mark.time_us) if matched(shown) != matched(ticket) else former
-    return bool(_promised(policy, shown.priority) - _promised(former, ticket.priority))
-
-
-def _promised(policy: Policy | None, priority: str) -> set[str]:
-    if policy is None:
-        return set()
-    return {name for name, one in policy.promises.items() if one.target_us(priority) is not None}
+    policy = former if matched(shown, terms) == matched(ticket, terms) else terms.match(shown, mark.time_us)
+    if policy is former and shown.priority == ticket.priority:
+        return False
+    running = {clock.name for clock in ticket.clocks}
+    return any(
+        name not in running and policy is not None and policy.target_us(name, shown.priority) is not None
+        for name, _ in begun(ticket)
+    )

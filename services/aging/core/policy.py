@@ -90,6 +90,11 @@ class Policy:
     label: str = ""
     """`name@version`: what instances remember."""
 
+    def target_us(self, clock: str, priority: str) -> int | None:
+        """Return how long the promise of `clock` is for `priority`; None: there is none."""
+        promise = self.promises.get(clock)
+        return None if promise is None else promise.target_us(priority)
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyVersion:

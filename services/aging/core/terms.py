@@ -76,7 +76,7 @@ class Terms:
         self.attention: Final = attention or Attention()
         self.generation: Final = generation
         every = [policy for version in self.policies for policy in version.policies]
-        self.fields: Final = frozenset(name for policy in every for name in policy.match) - {TENANT}
+        self.fields: Final = tuple(sorted({name for policy in every for name in policy.match} - {TENANT}))
         """Ticket fields that some policy looks at."""
         self._by_label: Final = {policy.label: policy for policy in every}
         always = {ALWAYS_OPEN: ALWAYS}
