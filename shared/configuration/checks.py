@@ -28,9 +28,6 @@ from shared.configuration.validation import Finding
 from shared.contracts.durations import duration_text
 from shared.contracts.tickets import OPEN_STATUSES, Channel, Kind, Priority, WaitReason
 
-_OF_CLOCKS: Final = frozenset({Measure.PAST_SLA, Measure.AT_RISK})
-"""Always 0 without clocks: a rule on them could never tell the truth."""
-
 
 def _repeats(names: Iterable[tuple[Path, object]], what: str) -> Iterator[Finding]:
     seen: set[object] = set()
@@ -95,18 +92,11 @@ def _rules(configuration: Configuration) -> Iterator[Finding]:
     )
     for index, rule in enumerate(configuration.rules):
         path = ("rules", index)
-        yield from _available(path, rule)
         yield from _edge(path, rule, configuration.age.edges_seconds)
         yield from _sides(path, rule)
         yield from _dimensions(path, rule)
         for dimension, values in rule.where.items():
             yield from _values((*path, "where", dimension.value), dimension, values)
-
-
-def _available(path: Path, rule: Rule) -> Iterator[Finding]:
-    if rule.measure in _OF_CLOCKS:
-        what = f"rule `{rule.name}`: {rule.measure.value} needs SLA clocks, which are not available yet"
-        yield Finding((*path, "measure"), what, "take the rule out for now, or look at an age instead")
 
 
 def _edge(path: Path, rule: Rule, edges: Sequence[int]) -> Iterator[Finding]:

@@ -115,10 +115,6 @@ def test_a_wrong_shape_is_told_with_line_and_mend(content: str, expected: str | 
         ("sources:\n- name: a\n  tenant: defalt", "b.yaml:3: source `a` belongs to tenant `defalt`"),
         ("age: {edges: [24h]}", "the bucket 72h is none of the age edges (24h)"),
         ("rules: [{name: r, measure: older_than, edge: 36h, above: 1}]", "36h is none of the age edges"),
-        (
-            "rules: [{name: r, measure: at_risk, below: 1}]",
-            "at_risk needs SLA clocks, which are not available yet",
-        ),
         ("rules: [{name: r, measure: older_than, above: 1}]", "older than what?"),
         ("rules: [{name: r, measure: open, edge: 24h, above: 1}]", "`edge` belongs to older_than"),
         ("rules: [{name: r, measure: open, above: 5, clear: 6}]", "`clear` lies above `above`"),
@@ -136,6 +132,13 @@ def test_a_wrong_shape_is_told_with_line_and_mend(content: str, expected: str | 
 )
 def test_what_sections_say_about_each_other_is_checked(content: str, part: str) -> None:
     assert part in "\n".join(problems(content))
+
+
+def test_broken_promises_and_those_about_to_be_can_be_watched() -> None:
+    content = (
+        "rules: [{name: a, measure: past_sla, by: queue, above: 0}, {name: b, measure: at_risk, above: 9}]"
+    )
+    assert [Measure.PAST_SLA, Measure.AT_RISK] == [rule.measure for rule in read(content).rules]
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
