@@ -21,16 +21,15 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.sql.engine import SQLITE, read, transaction
+from shared.sql.engine import SQLITE, Engine, read, transaction
 from shared.sql.port import StoreMisconfigured
 
 _UPGRADE_LOCK: Final = 0x0BA2_03E7_E200
 """Key of Postgres' advisory lock; any number nobody else uses in this database."""
 
 
-async def upgrade(engine: AsyncEngine, migrations: Path) -> None:
+async def upgrade(engine: Engine, migrations: Path) -> None:
     """Bring the database to the newest schema in `migrations`; nothing happens if it is there already.
 
     Raises StoreUnavailable, StoreMisconfigured.
@@ -38,12 +37,12 @@ async def upgrade(engine: AsyncEngine, migrations: Path) -> None:
     await transaction(engine, lambda connection: _upgrade(connection, migrations))
 
 
-async def check(engine: AsyncEngine, migrations: Path) -> None:
+async def check(engine: Engine, migrations: Path) -> None:
     """Return if the schema is the newest in `migrations`; else raise StoreMisconfigured with the mend."""
     await read(engine, lambda connection: _check(connection, migrations))
 
 
-async def prepare(engine: AsyncEngine, migrations: Path) -> None:
+async def prepare(engine: Engine, migrations: Path) -> None:
     """Do what a service does at start: upgrade its own SQLite file, check a Postgres database."""
     if engine.dialect.name == SQLITE:
         await _refuse_newer(engine, migrations)
@@ -78,7 +77,7 @@ def _upgrade(connection: Connection, migrations: Path) -> None:
     command.upgrade(config, "head")
 
 
-async def _refuse_newer(engine: AsyncEngine, migrations: Path) -> None:
+async def _refuse_newer(engine: Engine, migrations: Path) -> None:
     stored = await read(engine, _stored)
     if stored and not stored <= _known(migrations):
         raise StoreMisconfigured(_newer(stored))

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, Select, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.aging.adapters.sql import MIGRATIONS
 from services.aging.adapters.tables import ASLEEP, METADATA, STOCK, TICKETS
-from shared.sql.engine import opened, read, transaction
+from shared.sql.engine import Engine, opened, read, transaction
 from shared.sql.migrate import upgrade
 
 pytestmark = pytest.mark.asyncio
@@ -30,7 +29,7 @@ _SHAPE = {
 
 
 @pytest_asyncio.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
     if request.param == "sqlite":
         url = f"sqlite+aiosqlite:///{tmp_path}/aging.db"
     else:
@@ -45,7 +44,7 @@ def shape(connection: Connection) -> dict[str, str]:
     return {name: " ".join(str(text).replace('"', "").replace("( ", "(").split()) for name, text in rows}
 
 
-async def test_the_migrations_give_the_tables_that_the_code_is_written_for(engine: AsyncEngine) -> None:
+async def test_the_migrations_give_the_tables_that_the_code_is_written_for(engine: Engine) -> None:
     await transaction(engine, METADATA.create_all)
     expected = await read(engine, shape)
     await transaction(engine, METADATA.drop_all)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,10 +24,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.bus.port import LogIdentity
-from shared.sql.engine import opened, read, transaction
+from shared.sql.engine import Engine, opened, read, transaction
 from shared.sql.journal import OUTBOX, PARTITIONS, advance, define_journal, take_over
 from shared.sql.port import Commit, NotOwner, PositionMismatch, Taken
 from shared.sql.upsert import delete_by_keys, insert_missing, select_by_keys, upsert
@@ -54,7 +55,7 @@ class Row:
 
 
 @pytest_asyncio.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
     if request.param == "sqlite":
         url = f"sqlite+aiosqlite:///{tmp_path}/state.db"
     else:
@@ -65,7 +66,7 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 async def taken(
-    engine: AsyncEngine, log: LogIdentity = LOG, partition: int = 0, known: tuple[int, int] | None = None
+    engine: Engine, log: LogIdentity = LOG, partition: int = 0, known: tuple[int, int] | None = None
 ) -> Taken:
     return await transaction(engine, lambda c: take_over(c, log, partition, owner="a", known=known))
 
@@ -89,11 +90,11 @@ def write(connection: Connection, commit: Commit[Row]) -> None:
     upsert(connection, ROWS, [("t", commit.changes.key, commit.position, True, b"\x00\xff")])
 
 
-async def committed(engine: AsyncEngine, commit: Commit[Row]) -> None:
+async def committed(engine: Engine, commit: Commit[Row]) -> None:
     await transaction(engine, lambda c: write(c, commit))
 
 
-async def stored(engine: AsyncEngine) -> tuple[list[str], list[int], list[tuple[int, int | None, int]]]:
+async def stored(engine: Engine) -> tuple[list[str], list[int], list[tuple[int, int | None, int]]]:
     def look(c: Connection) -> tuple[list[str], list[int], list[tuple[int, int | None, int]]]:
         p = PARTITIONS.c
         return (
@@ -105,11 +106,11 @@ async def stored(engine: AsyncEngine) -> tuple[list[str], list[int], list[tuple[
     return await read(engine, look)
 
 
-async def test_a_partition_never_read_has_no_position_and_nothing_to_publish(engine: AsyncEngine) -> None:
+async def test_a_partition_never_read_has_no_position_and_nothing_to_publish(engine: Engine) -> None:
     assert Taken(0, None, 0, 0, b"", [], unchanged=False) == (await taken(engine))._replace(epoch=0)
 
 
-async def test_what_was_committed_is_given_back_at_the_next_take_over(engine: AsyncEngine) -> None:
+async def test_what_was_committed_is_given_back_at_the_next_take_over(engine: Engine) -> None:
     first = await taken(engine)
     await committed(engine, a_commit(first.epoch, 7, block=0))
     await committed(engine, a_commit(first.epoch, 9, block=1))
@@ -119,7 +120,7 @@ async def test_what_was_committed_is_given_back_at_the_next_take_over(engine: As
     assert first.epoch < second.epoch
 
 
-async def test_an_epoch_is_above_those_of_a_database_that_was_lost(engine: AsyncEngine) -> None:
+async def test_an_epoch_is_above_those_of_a_database_that_was_lost(engine: Engine) -> None:
     before = [(await taken(engine)).epoch for _ in range(3)]
     await transaction(engine, lambda c: c.execute(delete(PARTITIONS)))
     assert 1_700_000_000_000 < before[0] < before[1] < before[2]
@@ -128,7 +129,7 @@ async def test_an_epoch_is_above_those_of_a_database_that_was_lost(engine: Async
     assert 2**50 + 1 == (await taken(engine)).epoch
 
 
-async def test_confirmed_blocks_are_forgotten_and_the_others_stay_in_order(engine: AsyncEngine) -> None:
+async def test_confirmed_blocks_are_forgotten_and_the_others_stay_in_order(engine: Engine) -> None:
     mine = (await taken(engine)).epoch
     for number in range(12):
         await committed(engine, a_commit(mine, number, block=number))
@@ -136,7 +137,7 @@ async def test_confirmed_blocks_are_forgotten_and_the_others_stay_in_order(engin
     assert [9, 10, 11] == [number for number, _ in (await taken(engine)).unpublished]
 
 
-async def test_a_stale_epoch_changes_nothing_and_says_so(engine: AsyncEngine) -> None:
+async def test_a_stale_epoch_changes_nothing_and_says_so(engine: Engine) -> None:
     mine = (await taken(engine)).epoch
     await committed(engine, a_commit(mine, 5, block=0))
     await taken(engine)
@@ -146,7 +147,7 @@ async def test_a_stale_epoch_changes_nothing_and_says_so(engine: AsyncEngine) ->
     assert before == await stored(engine)
 
 
-async def test_a_commit_that_fails_late_leaves_nothing_of_itself(engine: AsyncEngine) -> None:
+async def test_a_commit_that_fails_late_leaves_nothing_of_itself(engine: Engine) -> None:
     mine = (await taken(engine)).epoch
     await committed(engine, a_commit(mine, 5, block=0))
     before = await stored(engine)
@@ -166,7 +167,7 @@ async def test_a_commit_that_fails_late_leaves_nothing_of_itself(engine: AsyncEn
     ids=["position", "clock", "block number"],
 )
 async def test_position_and_clock_never_go_back_and_no_block_is_skipped(
-    engine: AsyncEngine, wrong: Commit[Row]
+    engine: Engine, wrong: Commit[Row]
 ) -> None:
     mine = (await taken(engine)).epoch
     await committed(engine, a_commit(mine, 5, block=0))
@@ -174,7 +175,7 @@ async def test_position_and_clock_never_go_back_and_no_block_is_skipped(
         await committed(engine, replace(wrong, epoch=mine))
 
 
-async def test_memory_is_good_if_nobody_took_over_or_committed_since(engine: AsyncEngine) -> None:
+async def test_memory_is_good_if_nobody_took_over_or_committed_since(engine: Engine) -> None:
     mine = (await taken(engine)).epoch
     await committed(engine, a_commit(mine, 5))
     assert (await taken(engine, known=(mine, 5))).unchanged
@@ -184,7 +185,7 @@ async def test_memory_is_good_if_nobody_took_over_or_committed_since(engine: Asy
     assert not (await taken(engine, known=(again.epoch, 5))).unchanged
 
 
-async def test_partitions_are_taken_over_apart(engine: AsyncEngine) -> None:
+async def test_partitions_are_taken_over_apart(engine: Engine) -> None:
     mine = (await taken(engine)).epoch
     await committed(engine, a_commit(mine, 5))
     assert (await taken(engine, partition=3)).position is None
@@ -200,7 +201,7 @@ async def test_partitions_are_taken_over_apart(engine: AsyncEngine) -> None:
     ],
 )
 async def test_a_position_in_another_log_is_refused_with_the_mend_and_changes_nothing(
-    engine: AsyncEngine, log: LogIdentity, difference: str
+    engine: Engine, log: LogIdentity, difference: str
 ) -> None:
     mine = (await taken(engine)).epoch
     await committed(engine, a_commit(mine, 5))
@@ -212,7 +213,7 @@ async def test_a_position_in_another_log_is_refused_with_the_mend_and_changes_no
     assert before == await stored(engine)
 
 
-async def test_a_log_that_was_never_read_may_be_another_one(engine: AsyncEngine) -> None:
+async def test_a_log_that_was_never_read_may_be_another_one(engine: Engine) -> None:
     mine = (await taken(engine)).epoch
     mine = (await taken(engine, replace(LOG, cluster="c-2"))).epoch
     await committed(engine, a_commit(mine, 1))
@@ -220,7 +221,7 @@ async def test_a_log_that_was_never_read_may_be_another_one(engine: AsyncEngine)
         await taken(engine, LOG)
 
 
-async def test_rows_are_replaced_left_alone_found_and_deleted_by_key(engine: AsyncEngine) -> None:
+async def test_rows_are_replaced_left_alone_found_and_deleted_by_key(engine: Engine) -> None:
     text = "snowman ☃ and 😀"
     first = [("t", f"{n}", None, n % 2 == 0, b"\x00") for n in range(1_200)]
 
@@ -243,14 +244,23 @@ async def test_rows_are_replaced_left_alone_found_and_deleted_by_key(engine: Asy
     assert all(type(row[3]) is bool for row in found)
 
 
-async def test_no_rows_are_no_statement(engine: AsyncEngine) -> None:
+async def test_no_rows_are_no_statement(engine: Engine) -> None:
     await transaction(engine, lambda c: upsert(c, ROWS, []))
     await transaction(engine, lambda c: delete_by_keys(c, ROWS, []))
     assert [] == await read(engine, lambda c: select_by_keys(c, ROWS, []))
 
 
-async def test_reading_does_not_wait_for_a_writer(engine: AsyncEngine) -> None:
+async def test_reading_does_not_wait_for_a_writer(engine: Engine) -> None:
     mine = (await taken(engine)).epoch
-    async with engine.begin() as writing:
-        await writing.run_sync(lambda c: write(c, a_commit(mine, 5)))
-        assert ([], [], [(mine, None, 0)]) == await stored(engine)
+    url = engine.url.render_as_string(hide_password=False)
+
+    async def stored_by_others() -> object:
+        async with opened(url) as other:
+            return await stored(other)
+
+    def write_and_look(connection: Connection) -> object:
+        write(connection, a_commit(mine, 5))
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, stored_by_others()).result()
+
+    assert ([], [], [(mine, None, 0)]) == await transaction(engine, write_and_look)

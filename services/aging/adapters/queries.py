@@ -7,11 +7,11 @@ at 5,000 tickets.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.aging.adapters.tables import FLOWS, MARKS, PARTITIONS, QUARANTINE, REGISTERS, STOCK, TICKETS
 from services.aging.ports import (
@@ -27,7 +27,7 @@ from services.aging.ports import (
 )
 from shared.contracts.instants import SECOND_US
 from shared.contracts.topics import EVENTS
-from shared.sql.engine import read, snapshot
+from shared.sql.engine import Engine, read, stream
 
 ROWS_PER_CHUNK: Final = 1_000
 """Rows fetched at once where an answer has no limit: about a megabyte."""
@@ -46,7 +46,7 @@ _T: Final = TICKETS.c
 class SqlAgingQueries:
     """The API's side of the store. Raises StoreUnavailable, StoreMisconfigured."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         """Ask through `engine`, whose life is the caller's."""
         self._engine = engine
 
@@ -117,8 +117,9 @@ class SqlAgingQueries:
         born = (_T.tenant == wanted.tenant, _T.created_us <= at_us)
         still = select(TICKETS).where(STOCK, *born)
         left = select(TICKETS).where(*born, _T.left_us > at_us, not_(_T.asleep), not_(_T.open))
-        async for chunk in self._stream(still, left):
-            yield [TicketRow._make(row) for row in chunk]
+        async with aclosing(self._stream(still, left)) as chunks:
+            async for chunk in chunks:
+                yield [TicketRow._make(row) for row in chunk]
 
     async def moved(self, tenant: str, *, since_us: int) -> Sequence[Moved]:
         """Return the awake tickets of `tenant` created or gone after `since_us`, counted."""
@@ -159,12 +160,8 @@ class SqlAgingQueries:
     async def _rows(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Any]:
         return await read(self._engine, lambda connection: connection.execute(statement).all())
 
-    async def _stream(self, *statements: Select[*tuple[Any, ...]]) -> AsyncIterator[Sequence[Any]]:
-        async with snapshot(self._engine) as connection:
-            for statement in statements:
-                result = await connection.stream(statement.execution_options(yield_per=ROWS_PER_CHUNK))
-                async for chunk in result.partitions():
-                    yield chunk
+    def _stream(self, *statements: Select[*tuple[Any, ...]]) -> AsyncGenerator[Sequence[Any], None]:
+        return stream(self._engine, statements, rows_at_once=ROWS_PER_CHUNK)
 
 
 def _matching(wanted: TicketFilter) -> list[ColumnElement[bool]]:

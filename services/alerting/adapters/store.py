@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Row, and_, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerting.adapters.tables import ALERTS, DELIVERIES, DISABLED, PENDING
 from services.alerting.core.alerts import AlertRecord, Labels, Pending
@@ -29,7 +28,7 @@ from services.alerting.ports import (
 from shared.bus.port import LogIdentity
 from shared.runtime.port import Commit, Taken
 from shared.sql import journal
-from shared.sql.engine import read, transaction
+from shared.sql.engine import Engine, read, transaction
 from shared.sql.migrate import prepare
 from shared.sql.upsert import delete_by_keys, insert_missing, upsert
 
@@ -43,7 +42,7 @@ _a, _d = ALERTS.c, DELIVERIES.c
 class SqlAlertingStore:
     """AlertingStore, Courier and AlertQueries on SQLite and Postgres."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def prepare(self) -> None:

@@ -13,12 +13,11 @@ from typing import Final
 
 import msgspec
 from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, Table, Text, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.bus.port import LogIdentity, Outgoing, Record
 from shared.contracts.topics import EVENTS, FACTS
 from shared.runtime.port import Commit, Folded, Taken
-from shared.sql.engine import read, transaction
+from shared.sql.engine import Engine, read, transaction
 from shared.sql.journal import advance, define_journal, take_over
 from shared.sql.upsert import upsert
 
@@ -50,7 +49,7 @@ class TallyChanges:
 class TallyStore:
     """The real journal and one table beside it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.commits = 0
 

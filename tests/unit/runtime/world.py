@@ -8,15 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from shared.bus.embedded import EmbeddedBus
 from shared.bus.port import Outgoing
 from shared.clock import ManualClock, monotonic_seconds
 from shared.contracts.topics import EVENTS, FACTS, Topic
 from shared.runtime.group import pause
 from shared.runtime.partition import Limits, Memory, PartitionLoop, Parts
-from shared.sql.engine import opened, transaction
+from shared.sql.engine import Engine, opened, transaction
 from tests.unit.runtime.tally import METADATA, TallyChanges, TallyLogic, TallyStore
 
 START_US = 1_700_000_000_000_000
@@ -27,7 +25,7 @@ PATIENCE_S = 10.0
 class World:
     """What lies around a partition's loop."""
 
-    def __init__(self, bus: EmbeddedBus, engine: AsyncEngine, bus_clock: ManualClock) -> None:
+    def __init__(self, bus: EmbeddedBus, engine: Engine, bus_clock: ManualClock) -> None:
         self.bus, self.engine, self.bus_clock = bus, engine, bus_clock
         self.clock = ManualClock(START_US)
         self.store = TallyStore(engine)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, column, func, make_url, select
 
-from shared.sql.engine import open_engine, opened, read, transaction
+from shared.sql.engine import Engine, open_engine, opened, read, stream, transaction
 from shared.sql.port import StoreMisconfigured, StoreUnavailable
+from shared.sql.sqlite import SqliteEngine
 
 pytestmark = pytest.mark.asyncio
 
@@ -98,3 +102,65 @@ async def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
         async with opened(url) as first, opened(url) as second, opened(url) as third:
             engines = (first, second, third, first, second, third)
             assert [1] * 6 == await asyncio.gather(*(read(engine, one) for engine in engines))
+
+
+async def numbers(engine: Engine) -> AsyncGenerator[Sequence[tuple[object, ...]], None]:
+    many: Select[*tuple[Any, ...]] = select(column("value")).select_from(
+        func.json_each("[1,2,3,4,5,6,7,8,9,10]")
+    )
+    async with aclosing(stream(engine, [many, many], rows_at_once=4)) as pieces:
+        async for rows in pieces:
+            yield rows
+
+
+async def test_what_is_streamed_comes_in_pieces_statement_by_statement(tmp_path: Path) -> None:
+    async with opened(f"sqlite+aiosqlite:///{tmp_path}/state.db") as engine:
+        assert [4, 4, 2, 4, 4, 2] == [len(rows) async for rows in numbers(engine)]
+
+
+async def test_a_stream_that_is_left_early_or_cancelled_gives_its_connection_back(tmp_path: Path) -> None:
+    async def first(engine: Engine) -> int:
+        async with aclosing(numbers(engine)) as pieces:
+            async for rows in pieces:
+                return len(rows)
+        return 0
+
+    async with opened(f"sqlite+aiosqlite:///{tmp_path}/state.db") as engine:
+        assert [4] * 20 == [await first(engine) for _ in range(20)]
+        cancelled = [asyncio.create_task(first(engine)) for _ in range(20)]
+        await asyncio.sleep(0)
+        for task in cancelled:
+            task.cancel()
+        await asyncio.gather(*cancelled, return_exceptions=True)
+        assert [1] * 20 == await asyncio.gather(*(read(engine, one) for _ in range(20)))
+
+
+async def test_work_that_finds_no_connection_free_in_time_is_refused(tmp_path: Path) -> None:
+    engine = SqliteEngine(make_url(f"sqlite:///{tmp_path}/state.db"), connections_max=1, wait_s=0.01)
+    async with aclosing(numbers(engine)) as pieces:
+        await anext(pieces)
+        with pytest.raises(StoreUnavailable, match="all connections are busy"):
+            await read(engine, one)
+    assert 1 == await read(engine, one)
+    await engine.dispose()
+
+
+async def test_a_cancelled_transaction_has_ended_when_it_is_told(tmp_path: Path) -> None:
+    begun, goes_on, ended = asyncio.Event(), threading.Event(), list[bool]()
+    loop = asyncio.get_running_loop()
+
+    def slow(_: Connection) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        ended.append(goes_on.wait(10))
+
+    async with opened(f"sqlite+aiosqlite:///{tmp_path}/state.db") as engine:
+        working = asyncio.create_task(transaction(engine, slow))
+        await begun.wait()
+        working.cancel()
+        await asyncio.sleep(0)
+        working.cancel()
+        loop.call_soon(goes_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        assert [True] == ended
+        assert 1 == await transaction(engine, one)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from sqlalchemy import inspect
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.sql.engine import opened, read, transaction
+from shared.sql.engine import Engine, opened, read, transaction
 from shared.sql.migrate import check, prepare, upgrade
 from shared.sql.port import StoreMisconfigured
 
@@ -55,23 +54,23 @@ def migrations(tmp_path: Path) -> Path:
 
 
 @pytest_asyncio.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     async with opened(f"sqlite+aiosqlite:///{tmp_path}/state.db") as engine:
         yield engine
 
 
-async def tables(engine: AsyncEngine) -> set[str]:
+async def tables(engine: Engine) -> set[str]:
     return set(await read(engine, lambda c: inspect(c).get_table_names()))
 
 
-async def test_an_empty_sqlite_file_is_upgraded_at_start(engine: AsyncEngine, migrations: Path) -> None:
+async def test_an_empty_sqlite_file_is_upgraded_at_start(engine: Engine, migrations: Path) -> None:
     await prepare(engine, migrations)
     assert {"alembic_version", "partitions", "outbox"} == await tables(engine)
     await prepare(engine, migrations)
 
 
 async def test_an_old_schema_is_refused_with_the_command_that_mends_it(
-    engine: AsyncEngine, migrations: Path, tmp_path: Path
+    engine: Engine, migrations: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(StoreMisconfigured, match=r"schema is empty.*`barometer db upgrade`"):
         await check(engine, migrations)
@@ -82,7 +81,7 @@ async def test_an_old_schema_is_refused_with_the_command_that_mends_it(
 
 
 async def test_a_schema_of_a_newer_version_is_left_alone(
-    engine: AsyncEngine, migrations: Path, tmp_path: Path
+    engine: Engine, migrations: Path, tmp_path: Path
 ) -> None:
     newer = write_migrations(tmp_path / "newer", "0001", "0002")
     await upgrade(engine, newer)
@@ -91,7 +90,7 @@ async def test_a_schema_of_a_newer_version_is_left_alone(
 
 
 async def test_a_migration_that_fails_leaves_the_schema_as_it_was(
-    engine: AsyncEngine, migrations: Path, tmp_path: Path
+    engine: Engine, migrations: Path, tmp_path: Path
 ) -> None:
     await upgrade(engine, migrations)
     await transaction(engine, lambda c: c.exec_driver_sql("CREATE TABLE later (a integer)"))
