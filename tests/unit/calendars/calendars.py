@@ -44,11 +44,6 @@ def from_us(instant_us: int) -> datetime:
     return EPOCH + instant_us * MICROSECOND
 
 
-def text(instant_us: int, zone: str = "UTC") -> str:
-    """Return what the clocks of `zone` show."""
-    return oracle.shown(zone, from_us(instant_us)).isoformat(timespec="minutes")
-
-
 @lru_cache(maxsize=5_000)
 def changes(zone: str, year: int) -> tuple[datetime, ...]:
     """Return the UTC instants of a year, exact to the second, at which a zone changed its clock."""

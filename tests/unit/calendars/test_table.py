@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from shared.calendars.hours import ALWAYS, Opening
-from tests.unit.calendars.calendars import ALL_DAY, HOUR_US, OFFICE, SECOND_US, calendar, text, us
+from tests.unit.calendars.calendars import ALL_DAY, HOUR_US, OFFICE, SECOND_US, calendar, us
 
 BERLIN = "Europe/Berlin"
 NIGHTS = {day: [["22:00", "06:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
@@ -137,9 +137,19 @@ def test_a_closing_at_a_time_that_happens_twice_is_the_first_occurrence() -> Non
 
 def test_a_date_that_a_zone_never_had_has_no_windows() -> None:
     """Samoa went from Thursday the 29th to Saturday the 31st."""
-    samoa = calendar({**OFFICE, "sat": [["09:00", "12:00"]]}, "Pacific/Apia")
-    days = samoa.openings(us("2011-12-29T00:00-10:00"), us("2012-01-01T00:00+14:00"))
-    assert ["2011-12-29T09:00", "2011-12-31T09:00"] == [text(day.start_us, "Pacific/Apia") for day in days]
+    samoa = calendar({**OFFICE, "sat": [["10:00", "12:00"]]}, "Pacific/Apia")
+    expected = [
+        Opening(us("2011-12-29T09:00-10:00"), us("2011-12-29T17:00-10:00")),
+        Opening(us("2011-12-31T10:00+14:00"), us("2011-12-31T12:00+14:00")),
+    ]
+    assert expected == samoa.openings(us("2011-12-29T00:00-10:00"), us("2012-01-01T00:00+14:00"))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12"])
+@pytest.mark.parametrize("at", ["2026-12-31T23:30", "2027-01-01T00:30", "2027-01-01T05:59"])
+def test_a_night_shift_over_new_year_is_open_whenever_it_is_asked_for_first(zone: str, at: str) -> None:
+    offset = {"UTC": "+00:00", "Pacific/Kiritimati": "+14:00", "Etc/GMT+12": "-12:00"}[zone]
+    assert calendar({"thu": [["22:00", "06:00"]]}, zone).is_open(us(f"{at}{offset}"))
 
 
 def test_an_override_replaces_the_hours_of_one_date() -> None:

@@ -35,6 +35,11 @@ def test_time_used_up_at_the_last_closing_of_a_version_is_due_then() -> None:
     assert us("2026-03-25T17:00") == CHANGED.add(us("2026-03-25T16:00"), HOUR_US)
 
 
+def test_backward_exactly_at_the_first_opening_of_a_version_gives_that_opening() -> None:
+    late = HoursVersions([(0, calendar(OFFICE)), (THURSDAY_US, calendar({"thu": [["11:00", "12:00"]]}))])
+    assert us("2026-03-26T11:00") == late.add(us("2026-03-26T11:30"), -HOUR_US // 2)
+
+
 def test_a_change_inside_an_opening_leaves_no_gap() -> None:
     noon_us = us("2026-03-27T10:00")
     inside = HoursVersions([(0, calendar(OFFICE)), (noon_us, calendar(SHORT))])
