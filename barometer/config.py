@@ -6,16 +6,19 @@ import asyncio
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 
 from barometer.bus import opened_bus
+from barometer.consequences import Consequences, consequences
+from barometer.db import database_file, sqlite_url
 from barometer.exits import Refused, reported
 from barometer.foresight import Foresight, foresee
 from barometer.instants import parse_instant
 from barometer.places import bus_address, configuration_path, environment
-from barometer.publication import Published, latest_version, publish
+from barometer.publication import Published, publish, recorded_versions
+from shared.bus.connect import EMBEDDED
 from shared.clock import SystemClock
 from shared.configuration.facts import facts_document
 from shared.configuration.loader import load
@@ -50,6 +53,7 @@ def diff(
     data: Path | None = None,
     bus: str | None = None,
     effective_from: str | None = None,
+    database: str | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     exit_code: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -60,14 +64,22 @@ def diff(
         data: The data directory of `barometer serve`.
         bus: Or the bus: kafka://host:port or embedded:DIR.
         effective_from: As `config apply` would be told.
+        database: Aging's database, where promises are counted; by default that of the data directory, or
+            BAROMETER_DATABASE.
         as_json: Print one JSON document.
         exit_code: End with 1 if something would change.
     """
-    return reported(
-        lambda: asyncio.run(
-            _diff(config, bus_address(data, bus), effective_from, as_json=as_json, exit_code=exit_code)
-        )
-    )
+    asked = _Asked(config, bus_address(data, bus), effective_from, database)
+    return reported(lambda: asyncio.run(_diff(asked, as_json=as_json, exit_code=exit_code)))
+
+
+class _Asked(NamedTuple):
+    """What a dry run is about."""
+
+    config: Path | None
+    address: str
+    effective_from: str | None
+    database: str | None
 
 
 def _given(config: Path | None, now: datetime) -> Configuration:
@@ -106,25 +118,51 @@ def told(published: Published) -> list[str]:
     return lines
 
 
-async def _diff(
-    config: Path | None, address: str, effective_from: str | None, *, as_json: bool, exit_code: bool
-) -> int:
+async def _diff(asked: _Asked, *, as_json: bool, exit_code: bool) -> int:
     now = from_us(SystemClock().now_us())
-    document, effective = facts_document(_given(config, now)), _instant(effective_from)
-    async with opened_bus(address, environment()) as bus:
-        newest = await latest_version(bus)
+    configuration, effective = _given(asked.config, now), _instant(asked.effective_from)
+    document = facts_document(configuration)
+    async with opened_bus(asked.address, environment()) as bus:
+        versions = await recorded_versions(bus)
+    newest = versions[-1] if versions else None
     found = foresee(newest, document, now=now, effective_from=effective)
+    counted: Consequences | None = None
+    database = _database(asked)
+    if database is not None and found.moves_deadlines:
+        counted = await consequences(
+            database,
+            versions,
+            document,
+            tenants=[tenant.name for tenant in configuration.tenants],
+            at_us=to_us(max(effective or now, now)),
+        )
     if as_json:
-        print(json.dumps(found.document(), indent=2))
+        print(json.dumps({**found.document(), "promises": counted and counted.document()}, indent=2))
     else:
-        for line in _lines(found):
+        for line in _lines(found, counted):
             print(line)
     return DIFFERENT if exit_code and (newest is None or found.changes) else 0
 
 
-def _lines(found: Foresight) -> list[str]:
+def _database(asked: _Asked) -> str | None:
+    """Return where aging keeps its tickets; None if nobody said so, or it has none yet."""
+    if asked.database is not None:
+        return asked.database
+    kind, _, place = asked.address.partition(":")
+    if kind != EMBEDDED.rstrip(":"):
+        return environment().get("BAROMETER_DATABASE")
+    file = database_file(Path(place), "aging")
+    return sqlite_url(file) if file.exists() else None
+
+
+def _lines(found: Foresight, counted: Consequences | None) -> list[str]:
     if found.version is None:
         return ["no version was published yet; this file would be version 1"]
     if not found.changes:
         return [f"nothing that changes facts differs from version {found.version}"]
-    return [*map(str, found.changes), "", *found.notes]
+    lines = [*map(str, found.changes), "", *found.notes]
+    if counted is not None:
+        lines.append(str(counted))
+    elif found.moves_deadlines:
+        lines.append("promises were not counted: aging has no database yet, or name it with --database")
+    return lines

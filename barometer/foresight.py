@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from barometer.differences import Change, Document, differences
 from shared.contracts.configuration import ConfigVersion
 from shared.contracts.instants import rfc3339, to_us
+
+_OF_PROMISES: Final = frozenset({"calendars", "sla"})
 
 
 class Retroactive(NamedTuple):
@@ -35,6 +37,11 @@ class Foresight(NamedTuple):
     retroactive: list[Retroactive]
     notes: list[str]
     """From when the changes count and what they reach, for people."""
+
+    @property
+    def moves_deadlines(self) -> bool:
+        """Whether anything changes that promises depend on."""
+        return any(change.section in _OF_PROMISES for change in self.changes)
 
     def document(self) -> dict[str, Any]:
         """Return it as `config diff --json` prints it."""

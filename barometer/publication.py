@@ -43,15 +43,19 @@ class Published(NamedTuple):
     """The version that somebody else published while this one was being published; None: nobody did."""
 
 
-async def latest_version(bus: Bus) -> ConfigVersion | None:
-    """Return the newest recorded version, None if there is none. Raises BusError."""
-    newest: ConfigVersion | None = None
+async def recorded_versions(bus: Bus) -> list[ConfigVersion]:
+    """Return all recorded versions, ascending. Raises BusError."""
+    found: dict[int, ConfigVersion] = {}
     async for records in read_all(bus, CONFIG):
         for record in records:
             event = decode(record)
-            if isinstance(event, ConfigVersion) and (newest is None or event.version > newest.version):
-                newest = event
-    return newest
+            if isinstance(event, ConfigVersion):
+                found[event.version] = event
+    return [found[number] for number in sorted(found)]
+
+
+async def _newest(bus: Bus) -> ConfigVersion | None:
+    return next(reversed(await recorded_versions(bus)), None)
 
 
 async def publish(
@@ -70,7 +74,7 @@ async def publish(
         digest=facts_digest(document),
         document=document,
     )
-    first = await latest_version(bus)
+    first = await _newest(bus)
     give_up = monotonic_seconds() + PUBLISH_TRIES_SECONDS
     while True:
         try:
@@ -86,7 +90,7 @@ async def _try(
 ) -> Published:
     writer = await bus.open_writer(WRITER, _EPOCH, blocks_in_flight_max=1)
     try:
-        newest = await latest_version(bus)
+        newest = await _newest(bus)
         version = _next(newest, wanted, is_dated=is_dated)
         applied = ConfigApplied(version=version.version, at=wanted.recorded_at)
         records: Sequence[Outgoing] = to_every_partition(applied, partitions)

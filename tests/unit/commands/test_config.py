@@ -186,6 +186,7 @@ def test_diff_prints_one_json_document(
         "counts_from": "2190-01-01T00:00:00Z",
         "retroactive": [],
         "notes": ["It counts from 2190-01-01T00:00:00Z. What was stated before stays."],
+        "promises": None,
     } == told_changes
 
 
