@@ -1,7 +1,7 @@
 """The rules of somebody who has written none: few, and each worth a look.
 
-They say that a backlog grows old or that urgent work is not taken up, and stay silent for a queue that
-is merely busy. A configuration file without a `rules` section, or none at all, means these; an empty
+They say that a backlog grows old, that urgent work is not taken up or that an urgent promise stays broken,
+and stay silent for a queue that is merely busy. A configuration file without a `rules` section, or none at all, means these; an empty
 list (`rules: []`) means no rules.
 """
 
@@ -50,5 +50,18 @@ DEFAULT_RULES: Final = (
         for_us=15 * _MINUTE_US,
         severity="critical",
         summary="More than 5 tickets of the highest priority wait for somebody to start.",
+    ),
+    Rule(
+        name="p1-past-sla",
+        measure=Measure.PAST_SLA,
+        by=("queue",),
+        where=(("priority", ("p1",)),),
+        comparison=Comparison.ABOVE,
+        threshold=0,
+        # The notice that policies give when a change alone breaks a promise, such as a raised priority; an
+        # answer a minute late wakes nobody either.
+        for_us=15 * _MINUTE_US,
+        severity="critical",
+        summary="A promise for a ticket of the highest priority has been broken for 15 minutes.",
     ),
 )

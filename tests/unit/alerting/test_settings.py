@@ -49,7 +49,9 @@ def test_without_rules_in_the_file_there_are_defaults_that_can_fire() -> None:
     assert DEFAULT_RULES == rules_of(Configuration())
     assert () == rules()
     without_72h = Configuration.model_validate({"age": {"edges": ["24h"], "buckets": ["24h"]}})
-    assert ["oldest-p1-over-24h", "urgent-not-started"] == [rule.name for rule in rules_of(without_72h)]
+    assert ["oldest-p1-over-24h", "urgent-not-started", "p1-past-sla"] == [
+        rule.name for rule in rules_of(without_72h)
+    ]
 
 
 def test_every_alert_that_can_fire_has_its_series() -> None:
