@@ -127,6 +127,8 @@ class Replay:
         backlog, loaded = self._backlog, self._loaded
         late = backlog.late(items, loaded) if items else set()
         outcome = backlog.fold(items, loaded, late, until_us=at_us, imports=False)
+        if outcome.unfinished:
+            backlog.finish(outcome, loaded, until_us=at_us)
         for id_, ticket in outcome.tickets.items():
             if ticket.open:
                 self._stored.pop(id_, None)

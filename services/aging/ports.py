@@ -154,6 +154,12 @@ class AgingStore(PartitionStore[AgingChanges], Protocol):
         """Return those of `ids` that exist."""
         ...
 
+    async def load_left(
+        self, partition: int, *, since_us: int, after: TicketId, limit: int
+    ) -> Sequence[TicketRow]:
+        """Return up to `limit` awake tickets that left at `since_us` or later, by key, those behind `after`."""
+        ...
+
     async def load_marks(self, ids: Sequence[TicketId]) -> Mapping[TicketId, Sequence[MarkRow]]:
         """Return the marks of `ids`, each in order; a ticket without marks is absent."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from shared.calendars.definition import CalendarDefinition, definition_from
 from shared.calendars.hours import Hours
 from shared.configuration.facts import facts_document
 from shared.configuration.models import Configuration
+from shared.contracts.configuration import ConfigVersion
 from shared.contracts.instants import SECOND_US, to_us
 from shared.contracts.topics import TOPICS, PartitionedBy
 from shared.runtime.environment import (
@@ -109,8 +110,20 @@ def terms_of(document: Mapping[str, Any], label: str) -> Terms:
         for name, versions in calendars_of(document).items()
     }
     return Terms(
-        AgePolicy((age_of(document),)), policies_of(document, label), timetables, attention_of(document)
+        AgePolicy((age_of(document),)), policies_of(document, label), timetables, (attention_of(document),)
     )
+
+
+def generations(defaults: Terms, adopted: Iterable[tuple[ConfigVersion, int]]) -> list[Terms]:
+    """Return the terms a partition used one after the other: `defaults`, then each version it adopted.
+
+    `adopted`: (version, from when on it holds there).
+    """
+    found = [defaults]
+    for version, at_us in adopted:
+        later = terms_of(version.document, str(version.version))
+        found.append(found[-1].followed(later, at_us, generation=len(found)))
+    return found
 
 
 def default_terms() -> Terms:
@@ -219,6 +232,7 @@ def attention_of(document: Mapping[str, Any]) -> Attention:
         stale_after_us=written["stale_after"] * SECOND_US,
         bounces=written["bounces"],
         close_after_us=written["close_after"] * SECOND_US,
+        escalate=bool(written["escalate"]),
     )
 
 

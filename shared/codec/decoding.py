@@ -21,7 +21,7 @@ from shared.codec.envelope import CloudEvent, read_record
 from shared.codec.errors import Reason, Undecodable, UnknownType
 from shared.codec.registry import EVENT_TYPES, Event, EventType
 from shared.contracts.alerts import Alert
-from shared.contracts.backlog import Cell, Fact, Flow, PartitionClock, TicketState
+from shared.contracts.backlog import Cell, Fact, Flow, PartitionClock, TermsAdopted, TicketState
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.records import Record
 from shared.contracts.tickets import Absorbed, MessageMark, Observation, Rejected, RunBegan, RunEnded
@@ -141,7 +141,8 @@ _IN_UTC: Final[dict[type[msgspec.Struct], object]] = {
     Rejected: _times("received_at", "rejected_at"),
     RunBegan: _times("at"),
     RunEnded: _times("at"),
-    Fact: _times("at", "stated_at"),
+    Fact: _times("at", "stated_at", "deadline", "notify_at"),
+    TermsAdopted: _times("at", "stated_at"),
     TicketState: _times("created_at", "updated_at", "reopened_at", "left_at"),
     Cell: _times("at"),
     Flow: _times("at"),

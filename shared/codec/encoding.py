@@ -24,7 +24,7 @@ import msgspec
 
 from shared.codec.registry import EVENT_TYPES, Event, type_name
 from shared.contracts.alerts import Alert, AlertState
-from shared.contracts.backlog import Cell, Fact, Flow, PartitionClock, TicketState
+from shared.contracts.backlog import Cell, Fact, Flow, PartitionClock, TermsAdopted, TicketState
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.event_id import derived_id
 from shared.contracts.records import Headers, Outgoing
@@ -162,6 +162,10 @@ def _fact(event: Fact) -> Attributes:
     return Attributes(f"{event.id}.{event.turn}", _AGING, event.ticket, event.at, key)
 
 
+def _adopted(event: TermsAdopted) -> Attributes:
+    return Attributes(event.id, _AGING, None, event.stated_at, f"{event.tenant}/terms".encode())
+
+
 def _state(event: TicketState) -> Attributes:
     key = f"{event.tenant}/{event.ticket}"
     identity = f"{event.partition}.{event.epoch}.{event.version}.{key}"
@@ -222,6 +226,7 @@ _READERS: Final[dict[type[msgspec.Struct], Callable[..., Attributes]]] = {
     RunEnded: _run_ended,
     Fact: _fact,
     TicketState: _state,
+    TermsAdopted: _adopted,
     Cell: _cell,
     Flow: _flow,
     PartitionClock: _clock,

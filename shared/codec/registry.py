@@ -15,7 +15,7 @@ import msgspec
 
 from shared.contracts import topics
 from shared.contracts.alerts import Alert, AlertState
-from shared.contracts.backlog import Cell, Fact, FactType, Flow, PartitionClock, TicketState
+from shared.contracts.backlog import Cell, Fact, FactType, Flow, PartitionClock, TermsAdopted, TicketState
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.tickets import Absorbed, Observation, Rejected, RunBegan, RunEnded
 from shared.contracts.topics import Topic
@@ -28,6 +28,7 @@ Event = (
     | RunEnded
     | Fact
     | TicketState
+    | TermsAdopted
     | Cell
     | Flow
     | PartitionClock
@@ -64,6 +65,7 @@ _PLAIN: Final = (
     EventType("barometer.config.applied.v1", ConfigApplied, topics.EVENTS),
     EventType("barometer.ticket.rejected.v1", Rejected, topics.REJECTED),
     EventType("barometer.ticket.state.v1", TicketState, topics.TICKETS),
+    EventType("barometer.terms.adopted.v1", TermsAdopted, topics.FACTS),
     EventType("barometer.backlog.cell.v1", Cell, topics.CELLS),
     EventType("barometer.backlog.flow.v1", Flow, topics.CELLS),
     EventType("barometer.backlog.clock.v1", PartitionClock, topics.CELLS),

@@ -24,6 +24,18 @@ class FactType(str, Enum):
     REOPENED = "ticket.reopened"
     MERGED = "ticket.merged"
     VOIDED = "ticket.voided"
+    ESCALATED = "ticket.escalated"
+    """It is in the oldest bucket, for the first time in this episode."""
+    STUCK = "ticket.stuck"
+    """Too long in one wait; `reason` says which."""
+    STALE = "ticket.stale"
+    """Nothing was observed for too long."""
+    BOUNCING = "ticket.bouncing"
+    """Reassigned or reopened too often."""
+    CLOSE_CANDIDATE = "ticket.close_candidate"
+    """It may be closed; `reason` says why. The reasons may become more."""
+    RELIEVED = "ticket.relieved"
+    """A signal of the kind named in `clock` is over, and the ticket still open."""
     AGE_CROSSED = "age.crossed"
     SLA_STARTED = "sla.started"
     SLA_PAUSED = "sla.paused"
@@ -70,7 +82,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     instance: int = 0
     """The episode; for facts about a clock, its instance."""
     clock: str = ""
-    """`age.<edge>` for crossings; the SLA clock's name for clock facts."""
+    """`age.<edge>` for crossings; the SLA clock's name for clock facts; what is over for `ticket.relieved`."""
     stated_at: Instant
     cause: Cause = Cause.OBSERVED
     late_seconds: float = 0.0
@@ -87,7 +99,9 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deadline: Instant | None = None
     """In force at `at`; none while the clock stands."""
     reason: str = ""
-    """What brought it about: a wait reason, an outcome, a change."""
+    """What brought it about: a wait reason, an outcome, a change, the customer's silence."""
+    priority_flag: bool = False
+    """The ticket is to be treated with priority from now on: it is escalated."""
     stage: str = ""
     """The warning stage: a share of the target, or the time left."""
     notify_at: Instant | None = None
@@ -97,6 +111,29 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def stands(self) -> bool:
         """An even turn asserts, an odd one withdraws."""
         return self.turn % 2 == 0
+
+
+class TermsAdopted(msgspec.Struct, frozen=True, kw_only=True):
+    """`barometer.terms.adopted.v1`: a partition follows a configuration version, with all its tickets.
+
+    The one notice for what it changed; the facts beside it are for whoever wants each.
+    """
+
+    id: str
+    """The same from whoever states it."""
+    tenant: str
+    partition: int
+    version: int
+    """Of the configuration."""
+    at: Instant
+    """From when on it holds."""
+    stated_at: Instant
+    moved: int
+    """Tickets with a deadline that moved."""
+    breached: int
+    """Clock instances breached by the new terms, not by anybody's delay."""
+    excused: int
+    """Breaches that are none by the new terms."""
 
 
 class TicketState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -166,6 +203,10 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     past_sla: int = 0
     at_risk: int = 0
     unowned: int = 0
+    stuck: int = 0
+    stale: int = 0
+    bouncing: int = 0
+    close_candidates: int = 0
     created_sum_us: int = 0
     """Sum of the instants age is counted from, microseconds since 1970 (age sum = open * now - this)."""
     created_min_us: int | None = None

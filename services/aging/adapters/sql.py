@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, not_, select, tuple_
 
 from services.aging.adapters.queries import SqlAgingQueries
 from services.aging.adapters.tables import (
@@ -112,6 +112,22 @@ class SqlAgingStore(SqlAgingQueries):
         rows = await self._rows(
             select(TICKETS).where(ASLEEP, t.partition == partition).order_by(t.tenant, t.ticket).limit(limit)
         )
+        return [TicketRow._make(row) for row in rows]
+
+    async def load_left(
+        self, partition: int, *, since_us: int, after: TicketId, limit: int
+    ) -> Sequence[TicketRow]:
+        """Return up to `limit` awake tickets that left at `since_us` or later, by key, those behind `after`."""
+        t = TICKETS.c
+        rows = await self._rows(
+            select(TICKETS)
+            .where(
+                t.partition == partition, not_(t.open), not_(t.asleep), t.left_us >= since_us,
+                tuple_(t.tenant, t.ticket) > after,
+            )
+            .order_by(t.tenant, t.ticket)
+            .limit(limit)
+        )  # fmt: skip
         return [TicketRow._make(row) for row in rows]
 
     async def load_tickets(self, ids: Sequence[TicketId]) -> Mapping[TicketId, TicketRow]:

@@ -11,10 +11,12 @@ refused (or quarantined, if it was its timer) and leaves the others alone: every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from services.aging.core.adoption import moves
 from services.aging.core.batch import (
     Arrival,
     Attempt,
@@ -29,17 +31,14 @@ from services.aging.core.batch import (
     Stated,
     TicketId,
 )
-from services.aging.core.cells import CellBook
 from services.aging.core.facts import Statement, flow_changes, news
-from services.aging.core.flows import FlowBook
-from services.aging.core.fold import advance, extend, settle
-from services.aging.core.lateness import is_ahead, late_tickets
+from services.aging.core.fold import advance, extend
+from services.aging.core.lateness import is_ahead, is_late, late_tickets
 from services.aging.core.mark import MARKS_MAX
+from services.aging.core.memory import Memory
 from services.aging.core.rederive import Derived, derive_again
-from services.aging.core.stock import Stock
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket, copied
-from services.aging.core.timers import Timers
 from shared.contracts.backlog import Cause
 from shared.contracts.instants import SECOND_US
 
@@ -50,33 +49,23 @@ TIMERS_MAX: Final = 2_000
 """Timers fired per fold; the rest are fired by the next one, so that no batch pauses for long."""
 
 
-class Backlog:
+class Backlog(Memory):
     """One partition's memory. Not shared between threads; knows no clock but what it is told."""
 
-    def __init__(self, terms: Terms, attempt: Attempt) -> None:
-        self.terms = terms
-        self.open = Stock()
-        self.timers = Timers(self.open.due_us)
-        self.cells = CellBook(terms.age.versions[0])
-        self.flows = FlowBook()
-        self.quarantined: set[TicketId] = set()
+    def __init__(self, terms: Terms, attempt: Attempt, *, former: Sequence[Terms] = ()) -> None:
+        """See Memory; `attempt` runs what may fail for one ticket."""
+        super().__init__(terms, former)
         self._attempt = attempt
 
-    def restore(self, tickets: Iterable[tuple[TicketId, Ticket]], *, clock_us: int) -> None:
-        """Take in open tickets as committed by `clock_us`; their timers follow the policy of now."""
-        self._turn_edges(Outcome(), clock_us)
-        for id_, ticket in tickets:
-            assert ticket.open
-            settle(ticket, self.terms.of(id_[0]), until_us=clock_us)
-            self._store(id_, None, ticket)
-
-    def adopt(self, terms: Terms) -> None:
-        """Use other terms from now on; what was stated by now is the same by both."""
-        self.terms = terms
-        for id_, was in self.open.items():
-            ticket = copied(was)
-            settle(ticket, self.terms.of(id_[0]), until_us=ticket.advanced_us)
-            self._store(id_, was, ticket)
+    def judge(self, ids: Iterable[TicketId], loaded: Loaded, *, clock_us: int) -> Outcome:
+        """Derive `ids` again by the terms of now; their facts follow. `loaded` holds marks and registers."""
+        outcome = Outcome()
+        for id_ in ids:
+            known = self._known(outcome, loaded, id_)
+            if known is not None and self._asks_timeline(id_, known, clock_us):
+                self._derive_again(outcome, loaded, id_, [], clock_us, again=True)
+        self._count()
+        return outcome
 
     def unknown(self, items: Sequence[Item]) -> list[TicketId]:
         """Return the tickets of `items` that are not in memory."""
@@ -96,31 +85,32 @@ class Backlog:
         """
         outcome = Outcome()
         again: dict[TicketId, list[Item]] = {}
-        closed: dict[TicketId, Ticket] = {}
         for item in items:
             self._fire(outcome, late, item.clock_us)
-            if isinstance(item, Arrival):
-                if is_ahead(item):
-                    self._defer(outcome, item)
-                    continue
-                outcome.seen += 1
-                if self._sleeps(outcome, loaded, again, item, imports=imports):
-                    outcome.marks.setdefault((item.id, item.order), item.mark)
-                    continue
-            elif self._is_asleep(outcome, loaded, item.id):
-                outcome.registers.append(item.absorbed)
+            if self._waits(outcome, loaded, again, item, imports=imports):
                 continue
-            if item.id in late:
+            if item.id in outcome.unfinished:
+                outcome.unfinished[item.id].append(item)
+            elif item.id in late:
                 again.setdefault(item.id, []).append(item)
-                continue
-            assert isinstance(item, Arrival)
-            self._extend(outcome, loaded, closed, item)
+            else:
+                assert isinstance(item, Arrival)
+                self._extend(outcome, loaded, item)
         for id_, its_items in again.items():
             self._derive_again(outcome, loaded, id_, its_items, until_us)
-        self._fire(outcome, set(), until_us)
+        self._fire(outcome, outcome.unfinished.keys(), until_us)
         self._count()
-        self._turn_edges(outcome, until_us)
+        outcome.tickets.update(self._turn_edges(until_us))
+        self._go_on(outcome, until_us)
         return outcome
+
+    def finish(self, outcome: Outcome, loaded: Loaded, *, until_us: int) -> None:
+        """Derive again what `fold` left unfinished; `loaded` holds its marks and registers, as of before."""
+        for id_, items in outcome.unfinished.items():
+            known = [*loaded.marks.get(id_, ()), *outcome.dated(id_)]
+            marks = {id_: sorted(known, key=lambda dated: dated.order)}
+            self._derive_again(outcome, replace(loaded, marks=marks), id_, items, until_us)
+        self._count()
 
     def wake(self, ids: Sequence[TicketId], loaded: Loaded, *, clock_us: int) -> Outcome:
         """Let sleeping tickets count, with the facts of their final timeline."""
@@ -137,21 +127,7 @@ class Backlog:
 
     # Steps.
 
-    def _turn_edges(self, outcome: Outcome, clock_us: int) -> None:
-        """Count by the age edges now in force, if they are others than so far."""
-        age, former = self.terms.age.at(clock_us), self.cells
-        if age == former.age:
-            return
-        self.cells = CellBook(age)
-        self.cells.unpublished = set(former.cells) | former.unpublished
-        for id_, ticket in self.open.items():
-            settle(ticket, self.terms.of(id_[0]), until_us=clock_us)
-            self._store(id_, None, ticket)
-            reopened = ticket.episode > 1 and age.from_episode != former.age.from_episode
-            if reopened or id_ in outcome.tickets:
-                outcome.tickets[id_] = ticket  # its row says from when it ages
-
-    def _fire(self, outcome: Outcome, late: set[TicketId], clock_us: int) -> None:
+    def _fire(self, outcome: Outcome, late: Collection[TicketId], clock_us: int) -> None:
         next_us = self.timers.next_us()
         if next_us is None or next_us > clock_us:
             return
@@ -160,6 +136,9 @@ class Backlog:
             known = self.open.look(id_)
             if known is None or id_ in late:
                 continue  # derived at the end of the batch, up to its clock
+            if self._asks_timeline(id_, known, clock_us):
+                self.adoption.to_judge[id_] = None
+                continue
             moved = copied(known)
             drafts: list[Draft] = []
             failed = self._attempt(partial(advance, moved, drafts, self.terms.of(id_[0]), until_us=clock_us))
@@ -172,6 +151,25 @@ class Backlog:
         left_us = self.timers.next_us()
         outcome.more = left_us is not None and left_us <= clock_us
 
+    def _go_on(self, outcome: Outcome, clock_us: int) -> None:
+        """Take a slice of what new terms left to do."""
+        adoption = self.adoption
+        for id_ in adoption.next_to_time():
+            if id_ in self.open:
+                self._retime(id_, clock_us)
+        for id_ in adoption.next_to_tell():
+            if id_ in self.open:
+                ticket = self.open[id_]
+                told = [Statement(draft, 0) for draft in moves(ticket, adoption.at_us)]
+                self._state(outcome, id_, ticket, told, clock_us, Cause.CONFIGURATION)
+        outcome.more |= bool(adoption.to_time or adoption.to_tell) or self.is_turning
+
+    def _known(self, outcome: Outcome, loaded: Loaded, id_: TicketId) -> Ticket | None:
+        stored = loaded.tickets.get(id_)
+        return (
+            outcome.tickets.get(id_) or self.open.look(id_) or (stored.ticket if stored is not None else None)
+        )
+
     def _defer(self, outcome: Outcome, arrival: Arrival) -> None:
         if arrival.mark.time_us - arrival.clock_us > AHEAD_US_MAX:
             ahead_s = (arrival.mark.time_us - arrival.clock_us) // SECOND_US
@@ -179,6 +177,30 @@ class Backlog:
             outcome.refused.append(Refused(arrival.origin, Refusal.FUTURE_TIME, detail))
         else:
             outcome.deferred.append(arrival)
+
+    def _waits(
+        self,
+        outcome: Outcome,
+        loaded: Loaded,
+        again: Mapping[TicketId, Sequence[Item]],
+        item: Item,
+        *,
+        imports: bool,
+    ) -> bool:
+        """Put aside what is not to be folded yet: it is ahead of its time, or its ticket sleeps."""
+        if not isinstance(item, Arrival):
+            asleep = self._is_asleep(outcome, loaded, item.id)
+            if asleep:
+                outcome.registers.append(item.absorbed)
+            return asleep
+        if is_ahead(item):
+            self._defer(outcome, item)
+            return True
+        outcome.seen += 1
+        asleep = self._sleeps(outcome, loaded, again, item, imports=imports)
+        if asleep:
+            outcome.marks.setdefault((item.id, item.order), item.mark)
+        return asleep
 
     def _sleeps(
         self,
@@ -202,26 +224,26 @@ class Backlog:
         stored = loaded.tickets.get(id_)
         return id_ in outcome.asleep or (stored is not None and stored.asleep)
 
-    def _extend(
-        self, outcome: Outcome, loaded: Loaded, closed: dict[TicketId, Ticket], arrival: Arrival
-    ) -> None:
+    def _extend(self, outcome: Outcome, loaded: Loaded, arrival: Arrival) -> None:
         id_, clock_us = arrival.id, arrival.clock_us
-        known = self.open.look(id_) or closed.get(id_) or loaded.tickets[id_].ticket
+        known = self._known(outcome, loaded, id_)
         assert known is not None
+        terms = self.terms.of(id_[0])
+        if is_late(known, arrival, terms):
+            outcome.unfinished.setdefault(id_, []).append(arrival)
+            return
         if known.marks >= MARKS_MAX:
             outcome.refused.append(_too_many(arrival))
             return
         moved = copied(known)
         drafts = self._attempt(
-            lambda: extend(moved, arrival.mark, arrival.order, terms=self.terms.of(id_[0]), until_us=clock_us)
+            lambda: extend(moved, arrival.mark, arrival.order, terms=terms, until_us=clock_us)
         )
         if isinstance(drafts, Failed):
             outcome.refused.append(Refused(arrival.origin, Refusal.FOLD_FAILED, drafts.error))
             return
         outcome.marks[(id_, arrival.order)] = arrival.mark
         self._keep(outcome, id_, moved)
-        if not moved.open:
-            closed[id_] = moved
         imported = arrival.mark.run is not None
         cause = Cause.IMPORT if imported else Cause.OBSERVED
         self.flows.move(id_[0], moved, [d for d in drafts if d.flow], (), imported=imported)
@@ -236,13 +258,13 @@ class Backlog:
         until_us: int,
         *,
         waking: bool = False,
+        again: bool = False,
     ) -> None:
-        stored = loaded.tickets.get(id_)
-        was = self.open.look(id_) or (stored.ticket if stored is not None else None)
+        was = self._known(outcome, loaded, id_)
         derive = partial(
             derive_again, id_, was,
             marks=loaded.marks.get(id_, ()), registers=loaded.registers.get(id_, ()),
-            terms=self.terms.of(id_[0]), until_us=until_us,
+            terms=self.terms.of(id_[0]), former=self._former(id_, was), until_us=until_us, again=again,
         )  # fmt: skip
         derived = self._attempt(partial(derive, items=items))
         if isinstance(derived, Failed) and len(items) > 1:
@@ -250,7 +272,10 @@ class Backlog:
         if isinstance(derived, Failed):
             self._give_up(outcome, id_, items, derived.error, waking=waking)
             return
-        self._take(outcome, id_, was, derived, until_us, cause=_cause(items, was, waking=waking))
+        cause = Cause.CONFIGURATION if again else _cause(items, was, waking=waking)
+        self._take(outcome, id_, was, derived, until_us, cause=cause)
+        if again:
+            self.adoption.judged(id_[0], derived.statements)
 
     def _derive_singly(
         self, outcome: Outcome, derive: Callable[..., Derived], items: Sequence[Item]
@@ -312,27 +337,6 @@ class Backlog:
             outcome.released.append(id_)
         outcome.tickets[id_] = ticket
         self._time(id_, ticket)
-
-    def _count(self) -> None:  # once a fold: nobody looks at the cells in between
-        for moved in self.open.pack():
-            self.cells.move(moved.id[0], moved.was, moved.now)
-
-    def _time(self, id_: TicketId, ticket: Ticket) -> None:
-        known_us, due_us = self.open.due_us(id_), self._due_us(id_, ticket)
-        id_ = self.open.put(id_, ticket, due_us=due_us)
-        if due_us is not None and due_us != known_us:
-            self.timers.arm(id_, due_us)
-
-    def _store(self, id_: TicketId, was: Ticket | None, ticket: Ticket) -> None:
-        """Count and arm a ticket that nothing happened to but that it is looked at anew."""
-        known_us, due_us = self.open.due_us(id_), self._due_us(id_, ticket)
-        id_ = self.open.store(id_, ticket, due_us=due_us)
-        if due_us is not None and due_us != known_us:
-            self.timers.arm(id_, due_us)
-        self.cells.move(id_[0], was, ticket)
-
-    def _due_us(self, id_: TicketId, ticket: Ticket) -> int | None:
-        return None if id_ in self.quarantined or not ticket.open else ticket.due_us
 
     def _state(
         self,

@@ -128,12 +128,18 @@ class Outcome:
     quarantined: dict[TicketId, str] = field(default_factory=dict)
     released: list[TicketId] = field(default_factory=list)
     """Tickets that were in quarantine and work again."""
+    unfinished: dict[TicketId, list[Item]] = field(default_factory=dict)
+    """Items that turned out late on the way; they wait for their timelines (`Backlog.finish`)."""
     seen: int = 0
     """Observations that were folded, repeats included."""
     repeated: int = 0
     """Observations that were known already."""
     more: bool = False
     """Overdue timers are left."""
+
+    def dated(self, id_: TicketId) -> list[Dated]:
+        """Return the marks that this fold added to a ticket."""
+        return [Dated(order, mark) for (whose, order), mark in self.marks.items() if whose == id_]
 
     @property
     def empty(self) -> bool:

@@ -39,7 +39,7 @@ _UNDONE: Final = frozenset({MERGED, VOID})
 
 
 class Standing(NamedTuple):
-    """What was the case of a ticket before a mark, as far as its clocks care."""
+    """What was the case of a ticket before a mark, as far as its clocks and signals care."""
 
     status: str
     open: bool
@@ -47,13 +47,17 @@ class Standing(NamedTuple):
     queue: str
     priority: str
     matched: tuple[object, ...]
+    assignee: str
+    why: str
+    """Why it stood."""
 
 
 def standing(ticket: Ticket, terms: Terms) -> Standing:
     """Return what is the case of `ticket`."""
     return Standing(
-        ticket.status, ticket.open, ticket.left_us, ticket.queue, ticket.priority, matched(ticket, terms)
-    )
+        ticket.status, ticket.open, ticket.left_us, ticket.queue, ticket.priority, matched(ticket, terms),
+        ticket.assignee, why_it_stands(ticket),
+    )  # fmt: skip
 
 
 def matched(ticket: Ticket, terms: Terms) -> tuple[object, ...]:

@@ -26,7 +26,10 @@ LATE_AFTER_US: Final = SECOND_US
 """A fact stated at most this long after its instant is on time."""
 
 
-_OF_TIME: Final = frozenset({FactType.AGE_CROSSED, FactType.SLA_WARNED, FactType.SLA_BREACHED})
+_OF_TIME: Final = frozenset({
+    FactType.AGE_CROSSED, FactType.SLA_WARNED, FactType.SLA_BREACHED,
+    FactType.ESCALATED, FactType.STUCK, FactType.STALE, FactType.CLOSE_CANDIDATE,
+})  # fmt: skip
 _CHANGES: Final = {PRIORITY_RAISED: Cause.PRIORITY_RAISED, POLICY_CHANGE: Cause.POLICY_CHANGE}
 """Reasons that are the cause: nobody was late, the promise became another."""
 
@@ -103,6 +106,8 @@ def fact_of(
         priority=ticket.priority,
         channel=ticket.channel,
         status=ticket.status,
+        reason=draft.reason,
+        priority_flag=draft.type is FactType.ESCALATED,
     )
     return fact if detail is None else _with_detail(fact, detail)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import UNSET
 
+from services.aging.core import attention
 from services.aging.core.clock import next_us, retime
 from services.aging.core.clocks import Clocks, Standing, begun, matched, standing
 from services.aging.core.mark import Mark, order_of, without_repeats
@@ -90,8 +91,7 @@ def extend(ticket: Ticket, mark: Mark, order: bytes, *, terms: Terms, until_us: 
     _renew(ticket, terms)
     _pass_time(ticket, drafts, terms, None, before_us=mark.time_us)
     _take(ticket, drafts, mark, terms, None)
-    if terms.policies:
-        ticket.due_us = None  # of the clocks as they were
+    ticket.due_us = None  # of the ticket as it was
     ticket.last_order = order
     _advance(ticket, drafts, terms, None, until_us=until_us)
     return drafts
@@ -105,7 +105,8 @@ def advance(ticket: Ticket, drafts: list[Draft], terms: Terms, *, until_us: int)
 
 def settle(ticket: Ticket, terms: Terms, *, until_us: int) -> None:
     """Work out anew what time brings next, for a ticket whose due facts were stated by `until_us`."""
-    advance(ticket, [], terms, until_us=ticket.advanced_us)
+    _renew(ticket, terms)
+    ticket.due_us = _due_us(ticket, terms) if ticket.open else None
     if ticket.due_us is None or ticket.due_us > until_us:
         ticket.advanced_us = max(ticket.advanced_us, until_us)
 
@@ -169,6 +170,7 @@ def _due_us(ticket: Ticket, terms: Terms) -> int | None:
         terms.next_running_us(ticket.advanced_us),
     ]
     dues += [next_us(clock) for clock in ticket.clocks]
+    dues += [at_us for at_us, _ in attention.awaited(ticket, terms)]
     return min((due for due in dues if due is not None), default=None)
 
 
@@ -191,6 +193,8 @@ def _pass_time(
         ticket.timed_us = max(ticket.timed_us, at_us)
     if ticket.marks and terms.policies:
         Clocks(ticket, drafts, terms, story).pass_time(first_us, before_us)
+    attention.pass_time(ticket, drafts, terms, before_us=before_us)
+    if len(drafts) > earlier + 1:
         drafts[earlier:] = sorted(drafts[earlier:], key=_at_us)
 
 
@@ -219,11 +223,14 @@ def _take(ticket: Ticket, drafts: list[Draft], mark: Mark, terms: Terms, story: 
     if is_first:
         ticket.status = NEW
         clocks.begin(mark)
-        was = Standing(NEW, True, None, ticket.queue, ticket.priority, matched(ticket, terms))  # noqa: FBT003 - fields
+        was = Standing(
+            NEW, True, None, ticket.queue, ticket.priority, matched(ticket, terms), ticket.assignee, "",  # noqa: FBT003 - fields
+        )  # fmt: skip
     ticket.status = _counting(ticket)
     if ticket.status != was.status:
         _move(ticket, drafts, mark.time_us, was_open=was.open)
     clocks.follow(mark, was)
+    attention.follow(ticket, drafts, mark.time_us, was)
 
 
 def _move(ticket: Ticket, drafts: list[Draft], at_us: int, *, was_open: bool) -> None:

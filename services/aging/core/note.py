@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from services.aging.core.adoption import AdoptionNote
 from services.aging.core.cells import CellKey
 from services.aging.core.flows import FlowKey
 
@@ -23,6 +24,9 @@ class Note(msgspec.Struct, array_like=True):
     flows: list[FlowKey] = []
     configs: list[tuple[int, int]] = []
     """Configuration versions adopted, oldest first, each with the instant from which it holds here."""
+    judging: tuple[int, str, str] | None = None
+    """Closed tickets that left since this instant are judged anew, beginning after this one."""
+    adoption: AdoptionNote = AdoptionNote()
     config: int = 0
     version: int = 0
     """Of the newest cells, flows and clock published."""

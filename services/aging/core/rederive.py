@@ -48,16 +48,17 @@ def derive_again(
     terms: Terms,
     former: Terms | None = None,
     until_us: int,
+    again: bool = False,
 ) -> Derived:
     """Return the ticket with `items` added to its `marks` (in order) and `registers`.
 
     `was` is the ticket as stated before; None if nothing was ever stated of it (first sight, waking).
-    `former`: the terms it was stated by, if the past was judged anew since.
+    `former`: the terms it was stated by, if the past was judged anew since. `again`: even if nothing came.
     """
     added, repeated, too_many = _added(marks, [item for item in items if isinstance(item, Arrival)])
     timeline = sorted((*marks, *added.values()), key=lambda dated: dated.order)
     newer = _newer(registers, [item.absorbed for item in items if isinstance(item, Register)])
-    if not timeline or (was is not None and not added and not newer):
+    if not timeline or (was is not None and not added and not newer and not again):
         return Derived(None, registers=tuple(newer.values()), repeated=repeated, too_many=too_many)
     linked = {register.ticket: register for register in registers} | newer
     ticket, after, links = _derive(id_[1], timeline, tuple(linked.values()), terms, until_us)

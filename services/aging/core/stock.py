@@ -81,12 +81,12 @@ class Stock(Mapping[TicketId, Ticket]):
         held.due_us = due_us
         return held.id
 
-    def store(self, id_: TicketId, ticket: Ticket, *, due_us: int | None) -> TicketId:
-        """Take an open ticket and pack it at once: for the whole stock, one after the other."""
+    def store(self, id_: TicketId, body: bytes, *, due_us: int | None) -> TicketId:
+        """Take an open ticket that is packed already: for the whole stock, one after the other."""
         assert id_ not in self._now, id_
         self._was.pop(id_, None)
         held = self._hold(id_)
-        held.body, held.due_us = encode_ticket(ticket), due_us
+        held.body, held.due_us = body, due_us
         return held.id
 
     def pack(self) -> list[Moved]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from services.aging.core.ticket import Ticket
 
 _DAY_US: Final = 86_400 * SECOND_US
+_FOREVER_US: Final = 1 << 62
 TENANT: Final = "tenant"
 TAGS: Final = "tags"
 
@@ -37,6 +38,21 @@ class Attention:
     """Reassignments and reopenings."""
     close_after_us: int = 14 * _DAY_US
     """Silence of the customer whose turn it is."""
+    escalate: bool = True
+    """Whether a ticket in the oldest bucket is escalated."""
+    effective_us: int = 0
+    """In force from then on; the first version always."""
+
+
+class Watch(NamedTuple):
+    """What asks for attention in [since_us, until_us): versions of the settings and of the age edges as one."""
+
+    since_us: int
+    until_us: int
+    attention: Attention
+    edge_us: int | None
+    """The age at which the oldest bucket begins; None: nothing is escalated."""
+    from_episode: bool
 
 
 class HoursVersion(NamedTuple):
@@ -58,7 +74,8 @@ class Terms:
     """Age edges, policies and calendars with their histories. Immutable; shared by all tickets of a tenant."""
 
     __slots__ = (
-        "_by_label", "_promises", "_tenants", "age", "attention", "fields", "generation", "policies", "timetables",
+        "_by_label", "_promises", "_tenants", "age", "attention", "fields", "generation", "judged", "policies", "timetables",
+        "watches",
     )  # fmt: skip
 
     def __init__(
@@ -66,15 +83,21 @@ class Terms:
         age: AgePolicy | None = None,
         policies: Sequence[PolicyVersion] = (),
         timetables: Timetables | None = None,
-        attention: Attention | None = None,
+        attention: Sequence[Attention] = (),
         generation: int = 0,
+        judged: int = 0,
     ) -> None:
-        """`policies`: oldest first. `generation` tells the terms apart that one partition used in turn."""
+        """`policies` and `attention`: oldest first. `generation` counts the terms that a partition used one after the other.
+
+        `judged`: the newest generation that judged the past anew; what was stated by an earlier one may differ.
+        """
         self.age: Final = age or AgePolicy()
         self.policies: Final = tuple(policies)
         self.timetables: Final = dict(timetables or {})
-        self.attention: Final = attention or Attention()
+        self.attention: Final = tuple(attention) or (Attention(),)
+        self.watches: Final = _watches(self.age, self.attention)
         self.generation: Final = generation
+        self.judged: Final = judged
         every = [policy for version in self.policies for policy in version.policies]
         self.fields: Final = tuple(sorted({name for policy in every for name in policy.match} - {TENANT}))
         """Ticket fields that some policy looks at."""
@@ -95,7 +118,7 @@ class Terms:
         found = self._tenants.get(tenant)
         if found is None:
             versions = [replace(one, policies=_of_tenant(one.policies, tenant)) for one in self.policies]
-            found = Terms(self.age, versions, self.timetables, self.attention, self.generation)
+            found = Terms(self.age, versions, self.timetables, self.attention, self.generation, self.judged)
             self._tenants[tenant] = found
         return found
 
@@ -138,8 +161,9 @@ class Terms:
                 name: _spliced_hours(self.timetables.get(name, ()), later.timetables.get(name, ()), at_us)
                 for name in names
             },
-            later.attention,
+            _spliced(self.attention, later.attention, at_us),
             generation,
+            self.judged if reaches_back_us(self, later, at_us) is None else generation,
         )
 
     def says_the_same(self, other: Terms) -> bool:
@@ -164,6 +188,22 @@ def reaches_back_us(former: Terms, later: Terms, at_us: int) -> int | None:
     )
 
 
+def _watches(age: AgePolicy, attention: Sequence[Attention]) -> tuple[Watch, ...]:
+    later = {one.effective_us for one in (*age.versions[1:], *attention[1:])}
+    begins = [-_FOREVER_US, *sorted(later)]
+    watches = []
+    for since_us, until_us in zip(begins, [*begins[1:], _FOREVER_US], strict=True):
+        edges, settings = age.at(since_us), _in_force(attention, since_us)
+        buckets = edges.bucket_edges_seconds
+        edge_us = buckets[-1] * SECOND_US if buckets and settings.escalate else None
+        watches.append(Watch(since_us, until_us, settings, edge_us, edges.from_episode))
+    return tuple(watches)
+
+
+def _in_force(versions: Sequence[V], at_us: int) -> V:
+    return [one for one in versions if one is versions[0] or one.effective_us <= at_us][-1]
+
+
 def hours_of(versions: Sequence[HoursVersion]) -> Hours:
     """Return what all versions together say."""
     if len(versions) == 1:
@@ -171,7 +211,7 @@ def hours_of(versions: Sequence[HoursVersion]) -> Hours:
     return HoursVersions([(version.effective_us, version.hours) for version in versions])
 
 
-V = TypeVar("V", AgeVersion, PolicyVersion, HoursVersion)
+V = TypeVar("V", AgeVersion, PolicyVersion, HoursVersion, Attention)
 
 
 def _spliced(former: Sequence[V], later: Sequence[V], at_us: int) -> tuple[V, ...]:
@@ -180,7 +220,7 @@ def _spliced(former: Sequence[V], later: Sequence[V], at_us: int) -> tuple[V, ..
     kept: list[V] = [one for one in former if one.effective_us < at_us or one is former[0]]
     if not later:
         return tuple(kept)
-    in_force: V = [one for one in later if one is later[0] or one.effective_us <= at_us][-1]
+    in_force: V = _in_force(later, at_us)
     if _content(in_force) != _content(kept[-1]):
         kept.append(_from(in_force, at_us))
     kept += [one for one in later[1:] if one.effective_us > at_us]
@@ -204,8 +244,8 @@ def _is_known(versions: Sequence[HoursVersion], version: HoursVersion) -> bool:
     )
 
 
-def _content(version: AgeVersion | PolicyVersion | HoursVersion) -> object:
-    if isinstance(version, AgeVersion):
+def _content(version: AgeVersion | PolicyVersion | HoursVersion | Attention) -> object:
+    if isinstance(version, AgeVersion | Attention):
         return replace(version, effective_us=0)
     if isinstance(version, HoursVersion):
         return version.hours

@@ -34,6 +34,8 @@ class Draft(NamedTuple):
     clock: str = ""
     flow: int = 0
     detail: ClockDetail | None = None
+    reason: str = ""
+    """Why, of a fact that is not about a clock."""
 
     @property
     def key(self) -> TurnKey:
@@ -118,6 +120,12 @@ class Ticket(msgspec.Struct, array_like=True, gc=False):
     resolutions: int = 0
     stays: int = 0
     """Stays in a queue."""
+    wait_us: int = NOT
+    """Since when it stands in its wait: for one reason, and the customer did not answer."""
+    bounces: int = 0
+    """Reassignments and reopenings."""
+    signals: int = 0
+    """What asks for attention while it is open, one bit each: see attention.py."""
 
     @property
     def open(self) -> bool:

@@ -7,19 +7,18 @@ an outcome into rows to write and records to publish.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
-from services.aging.core.backlog import AHEAD_US_MAX, Backlog
+from services.aging.core.backlog import Backlog
 from services.aging.core.batch import (
     DEFERRED_ORIGIN,
     Arrival,
     Attempt,
-    Dated,
     Failed,
     Item,
     Loaded,
@@ -32,18 +31,17 @@ from services.aging.core.batch import (
 )
 from services.aging.core.flows import decode_flow
 from services.aging.core.mark import decode_mark, encode_mark, mark_of, observation_of, order_of
-from services.aging.core.merges import decode_register
 from services.aging.core.note import Note, decode_note, encode_note
 from services.aging.core.terms import Terms
-from services.aging.core.ticket import decode_ticket
 from services.aging.ports import AgingChanges, AgingStore, DeferredRow
-from services.aging.settings import terms_of
+from services.aging.worker.adopting import Adopting, Configurations
 from services.aging.worker.output import Output, Refusable
+from services.aging.worker.stored import StoredTickets
 from services.aging.worker.waiting import Waiting, in_time
 from shared.bus.port import Record
 from shared.codec import CodecError, decode, to_outgoing
-from shared.contracts.configuration import ConfigApplied, ConfigVersion
-from shared.contracts.instants import SECOND_US, to_us
+from shared.contracts.configuration import ConfigApplied
+from shared.contracts.instants import SECOND_US
 from shared.contracts.records import Outgoing
 from shared.contracts.tickets import Absorbed, Observation, RunBegan, RunEnded
 from shared.runtime import collector
@@ -65,14 +63,6 @@ HIDDEN_RECORDS_MAX: Final = 5_000
 """Batches of BEHIND_RECORDS_MIN and more are catching up: the past is shown once in so many records."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Configurations(Protocol):
-    """Where published configuration versions are read; `shared.runtime.configurations` is one."""
-
-    async def version(self, number: int) -> ConfigVersion:
-        """Return version `number`, which was recorded before it was applied. Raises BusUnavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +89,11 @@ class AgingLogic:
     ) -> None:
         """`defaults` hold before any configuration was published."""
         self._store = store
-        self._configurations = configurations
+        self._adopting = Adopting(store, configurations, placement.partition, defaults)
+        self._stored = StoredTickets(store)
         self._placement = placement
         self._attempt: Attempt = _Attempting()
-        self._defaults = defaults
-        self._backlog = Backlog(self._defaults, self._attempt)
+        self._backlog = Backlog(defaults, self._attempt)
         self._note = Note()
         self._waiting = Waiting()
         self._output = Output(placement.partition, placement.events_partitions, placement.cells_partitions)
@@ -127,15 +117,16 @@ class AgingLogic:
         """Build memory as last committed."""
         partition = self._placement.partition
         self._note = decode_note(taken.note)
-        self._backlog = backlog = Backlog(await self._terms(), self._attempt)
+        *former, terms = await self._adopting.generations(self._note)
+        self._backlog = backlog = Backlog(terms, self._attempt, former=former)
+        backlog.adoption.restore(self._note.adoption)
         backlog.quarantined = {
             (row.tenant, row.ticket) for row in await self._store.load_quarantined(partition)
         }
         with collector.resting():
             async for chunk in self._store.load_open(partition):
                 backlog.restore(
-                    (((row.tenant, row.ticket), decode_ticket(row.body)) for row in chunk),
-                    clock_us=taken.clock_us,
+                    (((tenant, ticket), body) for tenant, ticket, body in chunk), clock_us=taken.clock_us
                 )
         if len(backlog.open) >= MANY_TICKETS:
             collector.spare()
@@ -170,11 +161,14 @@ class AgingLogic:
         due = self._waiting.take(from_us=from_us, until_us=until_us)
         read, refusable = await self._read(records, from_us)
         items = in_time([*due, *read], until_us)
-        loaded = await self._load(items)
+        loaded = await self._stored.of(self._backlog, items)
         late = self._backlog.late(items, loaded)
-        await self._load_timelines(loaded, late)
+        await self._add_timelines(loaded, late)
         next_us = self._backlog.timers.next_us()
         outcome = self._backlog.fold(items, loaded, late, until_us=until_us, imports=bool(self._note.runs))
+        if outcome.unfinished:
+            await self._add_timelines(loaded, outcome.unfinished)
+            self._backlog.finish(outcome, loaded, until_us=until_us)
         refusable |= {one.origin: self._waited(due, one.origin) for one in outcome.refused if one.origin < 0}
         self._output.refuse(outcome.refused, refusable)
         changes = self._write(outcome, due)
@@ -182,6 +176,7 @@ class AgingLogic:
         self._end_silent_runs(until_us)
         if self._note.waking and not self._note.runs:
             more |= await self._wake(changes, until_us)
+        more |= await self._judge(changes, until_us)
         return self._folded(records, changes, until_us, next_us, more=more)
 
     # Records.
@@ -236,36 +231,9 @@ class AgingLogic:
             case RunEnded(run=run):
                 self._end_run(run)
             case ConfigApplied(version=number) if number > self._note.config:
-                version = await self._configurations.version(number)
-                self._note.config = number
-                self._adopt(version, clock_us)
+                await self._adopting.adopt(self._backlog, self._note, number, clock_us)
             case _:
                 pass
-
-    def _adopt(self, version: ConfigVersion, clock_us: int) -> None:
-        later = terms_of(version.document, str(version.version))
-        effective_us = to_us(version.effective_from)
-        if not self._note.read and effective_us <= clock_us + AHEAD_US_MAX:
-            at_us = 0  # nothing was stated by other terms: these always held
-        else:
-            at_us = max(effective_us, clock_us + 1)
-        terms = self._terms_after(later, at_us)
-        if not terms.says_the_same(self._backlog.terms):
-            self._note.configs.append((version.version, at_us))
-            self._backlog.adopt(terms)
-
-    def _terms_after(self, later: Terms, at_us: int) -> Terms:
-        former: Terms = self._backlog.terms
-        return former.followed(later, at_us, generation=former.generation + 1)
-
-    async def _terms(self) -> Terms:
-        """Return the terms of all configurations adopted, one after the other."""
-        terms = self._defaults
-        for number, at_us in self._note.configs:
-            version = await self._configurations.version(number)
-            later = terms_of(version.document, str(number))
-            terms = terms.followed(later, at_us, generation=terms.generation + 1)
-        return terms
 
     def _end_run(self, run: str) -> None:
         if self._note.runs.pop(run, None) is not None and not self._note.runs:
@@ -283,27 +251,24 @@ class AgingLogic:
 
     # The store.
 
-    async def _load(self, items: Sequence[Item]) -> Loaded:
-        unknown = self._backlog.unknown(items)
-        rows = await self._store.load_tickets(unknown) if unknown else {}
-        return Loaded(
-            {
-                id_: Stored(None if row.asleep else decode_ticket(row.body), row.asleep)
-                for id_, row in rows.items()
-            }
-        )
+    async def _add_timelines(self, loaded: Loaded, ids: Iterable[TicketId]) -> None:
+        await self._stored.add_timelines(self._backlog, loaded, ids, merges=self._note.merges)
 
-    async def _load_timelines(self, loaded: Loaded, ids: set[TicketId]) -> None:
-        known = [id_ for id_ in sorted(ids) if id_ in self._backlog.open or id_ in loaded.tickets]
-        marks = await self._store.load_marks(known) if known else {}
-        loaded.marks = {
-            id_: [Dated(row.order, decode_mark(row.body)) for row in rows] for id_, rows in marks.items()
-        }
-        if ids and self._note.merges:
-            registers = await self._store.load_registers(sorted(ids))
-            loaded.registers = {
-                id_: [decode_register(row.body) for row in rows] for id_, rows in registers.items()
-            }
+    async def _judge(self, changes: AgingChanges, until_us: int) -> bool:
+        """Take a slice of what new terms left to judge; return whether something may be left."""
+        note, adoption = self._note, self._backlog.adoption
+        if not note.adoption.telling:
+            return False
+        touched = {(row.tenant, row.ticket) for row in changes.tickets}
+        outcome = await self._adopting.judge(self._backlog, note, until_us, touched)
+        if outcome is not None:
+            _merge(changes, self._write(outcome, ()))
+        if outcome is not None or not adoption.is_over:
+            note.adoption = adoption.kept()
+            return True
+        self._output.adopted(note.config, adoption, until_us)
+        note.adoption = adoption.ended()
+        return False
 
     async def _wake(self, changes: AgingChanges, until_us: int) -> bool:
         """Wake a slice of the sleeping tickets; return whether some may be left."""
@@ -322,7 +287,7 @@ class AgingLogic:
         touched |= {(row.tenant, row.survivor) for row in changes.registers}
         ids = [id_ for id_ in asleep[:WAKING_MAX] if id_ not in touched]
         loaded = Loaded({id_: Stored(None, asleep=True) for id_ in ids})
-        await self._load_timelines(loaded, set(ids))
+        await self._add_timelines(loaded, ids)
         outcome = self._backlog.wake(ids, loaded, clock_us=until_us)
         _merge(changes, self._write(outcome, ()))
         return True

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from services.aging.core.adoption import Adoption
 from services.aging.core.backlog import Backlog
 from services.aging.core.batch import Outcome, Refused, TicketId
 from services.aging.core.cells import CellBook
@@ -29,6 +30,7 @@ from services.aging.ports import (
 )
 from shared.bus.port import RECORD_BYTES_MAX, Record, record_bytes
 from shared.codec import CodecError, Undecodable, to_cells, to_every_partition, to_outgoing
+from shared.contracts.backlog import TermsAdopted
 from shared.contracts.event_id import derived_id, digest
 from shared.contracts.instants import from_us
 from shared.contracts.records import Outgoing
@@ -149,6 +151,25 @@ class Output:
             self._records.append(to_cells(flow_of(key, book.counters[key], stamp), self._cells_partitions))
         book.unpublished.clear()
 
+    def adopted(self, version: int, adoption: Adoption, clock_us: int) -> None:
+        """Publish what a configuration version did, once for each tenant that it touched."""
+        for tenant, tally in sorted(adoption.tallies.items()):
+            self._records.append(
+                to_outgoing(
+                    TermsAdopted(
+                        id=derived_id(tenant, "terms.adopted", str(version), str(self._partition)),
+                        tenant=tenant,
+                        partition=self._partition,
+                        version=version,
+                        at=from_us(adoption.at_us),
+                        stated_at=from_us(clock_us),
+                        moved=tally.moved,
+                        breached=tally.breached,
+                        excused=tally.excused,
+                    )
+                )
+            )
+
     def clock(
         self, clock_us: int, position: int, *, at_end: bool, lateness_us: int, open_tickets: int
     ) -> Sequence[Outgoing]:
@@ -171,7 +192,7 @@ class Output:
         return self._stamp(clock_us)
 
     def _row(self, id_: TicketId, ticket: Ticket, backlog: Backlog) -> TicketRow:
-        age = backlog.cells.age
+        age = backlog.terms.age.at(self._now_us)
         return TicketRow(
             *id_,
             self._partition,

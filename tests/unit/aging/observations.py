@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.policy import Policy, PolicyVersion, Promise, Stage
-from services.aging.core.terms import HoursVersion, Terms
+from services.aging.core.terms import Attention, HoursVersion, Terms
 from shared.calendars.compiled import compiled
 from shared.calendars.definition import definition_from
 from shared.calendars.hours import ALWAYS
@@ -226,10 +226,23 @@ _VERSIONS: Final = AgePolicy(
 )
 _TIMETABLES: Final = {"office": (HoursVersion(0, _OFFICE_HOURS), HoursVersion(at(60), ALWAYS))}
 
+_WATCHFUL: Final = Attention(
+    stuck_after_us=HOUR_US, stale_after_us=2 * HOUR_US, bounces=1, close_after_us=24 * HOUR_US
+)
+_ATTENTION: Final = (
+    replace(_WATCHFUL, stuck_after_us=24 * HOUR_US, stale_after_us=48 * HOUR_US, bounces=3),
+    replace(_WATCHFUL, effective_us=at(24)),
+    Attention(escalate=False, effective_us=at(72)),
+    replace(_WATCHFUL, effective_us=at(96)),
+)
+"""Grown stricter at 24 hours, laxer at 72, and strict again."""
+
 TERMS: Final = st.sampled_from(
     [
         Terms(),
         Terms(_EPISODES),
+        Terms(_EPISODES, attention=(_WATCHFUL,)),
+        Terms(_VERSIONS, attention=_ATTENTION),
         Terms(_VERSIONS),
         Terms(policies=(PolicyVersion((_DEADLINES,)),)),
         Terms(_VERSIONS, (PolicyVersion((_OFFICE, _LESS)),), _TIMETABLES),
@@ -241,6 +254,7 @@ TERMS: Final = st.sampled_from(
                 PolicyVersion((_DEADLINES,), at(50), running=True),
             ),
             _TIMETABLES,
+            _ATTENTION,
         ),
     ]
 )

@@ -90,6 +90,9 @@ class Partition:
         late = self.backlog.late(items, loaded)
         self._load_timelines(loaded, late)
         outcome = self.backlog.fold(items, loaded, late, until_us=until_us, imports=self.runs_open)
+        if outcome.unfinished:
+            self._load_timelines(loaded, set(outcome.unfinished))
+            self.backlog.finish(outcome, loaded, until_us=until_us)
         self.clock_us = until_us
         self._keep(outcome)
         return outcome
@@ -119,8 +122,10 @@ class Partition:
         former, self.backlog = self.backlog, Backlog(self.backlog.terms, Attempting())
         self.backlog.quarantined = set(former.quarantined)
         self.backlog.flows.counters = former.flows.counters
-        awake = ((id_, decode_ticket(body)) for id_, body in self.rows.items() if body is not None)
-        self.backlog.restore(((id_, ticket) for id_, ticket in awake if ticket.open), clock_us=self.clock_us)
+        awake = ((id_, body) for id_, body in self.rows.items() if body is not None)
+        self.backlog.restore(
+            ((id_, body) for id_, body in awake if decode_ticket(body).open), clock_us=self.clock_us
+        )
 
     def _next_us(self) -> int | None:
         dues = [self.backlog.timers.next_us(), *(one.mark.time_us for one in self.deferred.values())]

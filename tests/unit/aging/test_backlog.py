@@ -210,7 +210,7 @@ def test_a_restart_between_any_batches_changes_nothing() -> None:
 def adopt(partition: Partition, age: AgeVersion, at_us: int) -> None:
     former = partition.backlog.terms
     later = Terms(AgePolicy((age,)))
-    partition.backlog.adopt(former.followed(later, at_us, generation=former.generation + 1))
+    partition.backlog.adopt(former.followed(later, at_us, generation=former.generation + 1), at_us=at_us)
 
 
 def test_new_edges_restate_nothing_and_count_from_when_they_were_applied() -> None:
@@ -219,8 +219,8 @@ def test_new_edges_restate_nothing_and_count_from_when_they_were_applied() -> No
     partition.fold([], until_us=at(30))
     hourly = AgeVersion(effective_us=at(1), edges_seconds=(3_600, 126_000), bucket_edges_seconds=(3_600,))
     adopt(partition, hourly, at(30) + 1)
-    assert at(35) == partition.backlog.timers.next_us()
     partition.fold([], until_us=at(30) + 1)
+    assert at(35) == partition.backlog.timers.next_us()
     partition.check()
     partition.take(seen(hours=2), clock_us=at(31))
     partition.restart()

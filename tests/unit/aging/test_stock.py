@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.aging.core.stock import Stock, TicketId
-from services.aging.core.ticket import Ticket, decode_ticket
+from services.aging.core.ticket import Ticket, decode_ticket, encode_ticket
 
 IDS: list[TicketId] = [("acme", f"desk:{number}") for number in range(3)]
 STEPS = st.one_of(
@@ -32,7 +32,7 @@ def test_a_stock_gives_what_was_put_and_tells_what_it_was_when_packed_last(
                 touched.add(id_)
                 stock.put(id_, ticket, due_us=number)
             else:
-                stock.store(id_, ticket, due_us=number)
+                stock.store(id_, encode_ticket(ticket), due_us=number)
                 packed[id_] = ticket
             model[id_], dues[id_] = ticket, number
             if not ticket.open:
@@ -64,7 +64,7 @@ def test_what_is_put_again_keeps_the_one_id_that_all_share() -> None:
 
 def test_a_ticket_looked_at_twice_is_unpacked_once() -> None:
     stock = Stock()
-    stock.store(IDS[0], Ticket("desk", 0), due_us=None)
+    stock.store(IDS[0], encode_ticket(Ticket("desk", 0)), due_us=None)
     assert stock.look(IDS[0]) is stock.look(IDS[0])
     moved = copy(stock[IDS[0]])
     stock.put(IDS[0], moved, due_us=None)

@@ -1,0 +1,144 @@
+"""What is left to do after the terms changed: a million tickets, a slice at a time.
+
+A calendar that changes moves deadlines: each open ticket is timed anew in memory, and what moved is told
+at a bounded rate. A policy that reaches running instances, or a calendar that changes the past, needs the
+whole timeline: such tickets are judged anew, a few with each batch. When all is done one notice says how
+much it was, so that nobody has to count the facts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from services.aging.core.clock import ClockDetail
+from services.aging.core.facts import Statement
+from services.aging.core.ticket import Draft, Ticket
+from shared.contracts.backlog import FactType
+
+TicketId = tuple[str, str]
+
+CALENDAR_CHANGE: Final = "calendar_change"
+"""The reason of a deadline that moved though nothing happened to its ticket."""
+TIMED_MAX: Final = 2_500
+"""Tickets timed anew with each fold: some 30 ms."""
+TOLD_MAX: Final = 500
+"""Tickets whose moved deadlines are told with each fold."""
+JUDGED_MAX: Final = 200
+"""Tickets judged anew with each batch; each is a timeline to read."""
+
+
+class AdoptionNote(msgspec.Struct, array_like=True, frozen=True):
+    """What a crash must not lose of an adoption."""
+
+    telling: bool = False
+    """Not all tickets followed yet, or the notice was not given."""
+    at_us: int = 0
+    tallies: dict[str, tuple[int, int, int]] = {}
+
+
+@dataclass(slots=True)
+class Tally:
+    """What new terms did to the tickets of a tenant."""
+
+    moved: int = 0
+    """Tickets with a deadline that moved."""
+    breached: int = 0
+    """Instances breached by the terms, not by anybody's delay."""
+    excused: int = 0
+    """Breaches that are none by the terms."""
+
+
+@dataclass(slots=True)
+class Adoption:
+    """The queues. Tickets may leave the stock, or be timed by something else, before their turn comes."""
+
+    at_us: int = 0
+    """From when on the newest terms hold."""
+    to_time: deque[TicketId] = field(default_factory=deque)
+    to_tell: deque[TicketId] = field(default_factory=deque)
+    to_judge: dict[TicketId, None] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        return not (self.to_time or self.to_tell or self.to_judge)
+
+    def begin(self, ids: Iterable[TicketId], at_us: int) -> None:
+        """New terms hold from `at_us` on; `ids` are all tickets in memory."""
+        self.at_us = at_us
+        self.to_time = deque(ids)
+
+    def restore(self, note: AdoptionNote) -> None:
+        """Go on where the last owner was; its tickets are timed when they are loaded."""
+        self.at_us = note.at_us
+        self.tallies = {tenant: Tally(*counts) for tenant, counts in note.tallies.items()}
+
+    def kept(self) -> AdoptionNote:
+        """Return what to keep while it lasts."""
+        counts = {tenant: (one.moved, one.breached, one.excused) for tenant, one in self.tallies.items()}
+        return AdoptionNote(telling=True, at_us=self.at_us, tallies=counts)
+
+    def ended(self) -> AdoptionNote:
+        """Begin anew, after the notice."""
+        self.tallies = {}
+        return AdoptionNote()
+
+    def next_to_time(self) -> list[TicketId]:
+        """Take a slice of those to time anew."""
+        return [self.to_time.popleft() for _ in range(min(TIMED_MAX, len(self.to_time)))]
+
+    def next_to_tell(self) -> list[TicketId]:
+        """Take a slice of those whose deadlines moved."""
+        return [self.to_tell.popleft() for _ in range(min(TOLD_MAX, len(self.to_tell)))]
+
+    def next_to_judge(self) -> list[TicketId]:
+        """Take a slice of those to judge anew."""
+        ids = [id_ for id_, _ in zip(self.to_judge, range(JUDGED_MAX), strict=False)]
+        for id_ in ids:
+            del self.to_judge[id_]
+        return ids
+
+    def moved(self, id_: TicketId) -> None:
+        """A ticket's deadline moved."""
+        self.to_tell.append(id_)
+        self.tally(id_[0]).moved += 1
+
+    def judged(self, tenant: str, statements: Iterable[Statement]) -> None:
+        """A ticket was judged anew."""
+        for statement in statements:
+            if statement.draft.type is FactType.SLA_BREACHED:
+                if statement.turn % 2:
+                    self.tally(tenant).excused += 1
+                else:
+                    self.tally(tenant).breached += 1
+
+    def tally(self, tenant: str) -> Tally:
+        """Return the counts of a tenant."""
+        return self.tallies.setdefault(tenant, Tally())
+
+
+def moves(ticket: Ticket, at_us: int) -> list[Draft]:
+    """Return what to tell of a ticket whose deadlines moved at `at_us`: where they are now."""
+    return [
+        Draft(
+            FactType.SLA_DEADLINE_CHANGED, at_us, clock.instance, clock.name, 0,
+            ClockDetail(clock.policy, clock.target_us, clock.used_us, clock.deadline_us, CALENDAR_CHANGE),
+        )
+        for clock in ticket.clocks
+        if clock.since_us >= 0 and not clock.breached
+    ]  # fmt: skip
+
+
+def deadlines(ticket: Ticket) -> list[tuple[str, int, int]]:
+    """Return (clock, instance, deadline) of the clocks that run and are not breached."""
+    return [
+        (clock.name, clock.instance, clock.deadline_us)
+        for clock in ticket.clocks
+        if clock.since_us >= 0 and not clock.breached
+    ]

@@ -1,0 +1,46 @@
+"""Reading from the store what the core asks for: tickets that are not in memory, and whole timelines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from services.aging.core.backlog import Backlog
+from services.aging.core.batch import Dated, Item, Loaded, Stored, TicketId
+from services.aging.core.mark import decode_mark
+from services.aging.core.merges import decode_register
+from services.aging.core.ticket import decode_ticket
+from services.aging.ports import AgingStore
+
+
+class StoredTickets:
+    """One partition's tickets as last committed."""
+
+    def __init__(self, store: AgingStore) -> None:
+        self._store = store
+
+    async def of(self, backlog: Backlog, items: Sequence[Item]) -> Loaded:
+        """Return the tickets of `items` that exist and are not in memory."""
+        unknown = backlog.unknown(items)
+        rows = await self._store.load_tickets(unknown) if unknown else {}
+        return Loaded(
+            {
+                id_: Stored(None if row.asleep else decode_ticket(row.body), row.asleep)
+                for id_, row in rows.items()
+            }
+        )
+
+    async def add_timelines(
+        self, backlog: Backlog, loaded: Loaded, ids: Iterable[TicketId], *, merges: bool
+    ) -> None:
+        """Add the marks of `ids` to `loaded`, and their registers if there were ever `merges`."""
+        wanted = sorted(ids)
+        known = [id_ for id_ in wanted if id_ in backlog.open or id_ in loaded.tickets]
+        marks = await self._store.load_marks(known) if known else {}
+        loaded.marks = {
+            id_: [Dated(row.order, decode_mark(row.body)) for row in rows] for id_, rows in marks.items()
+        }
+        if wanted and merges:
+            registers = await self._store.load_registers(wanted)
+            loaded.registers = {
+                id_: [decode_register(row.body) for row in rows] for id_, rows in registers.items()
+            }
