@@ -8,6 +8,7 @@ carry (partition, epoch, version); a reader ignores what is not newer.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -212,6 +213,36 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_min_us: int | None = None
 
 
+_DAY_SECONDS: Final = 86_400
+DURATION_BOUNDS_SECONDS: Final = {
+    "first_response": (60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, _DAY_SECONDS, 3 * _DAY_SECONDS),
+    "resolution": (
+        900, 3_600, 14_400, 28_800, _DAY_SECONDS, 2 * _DAY_SECONDS, 3 * _DAY_SECONDS, 7 * _DAY_SECONDS,
+        14 * _DAY_SECONDS, 30 * _DAY_SECONDS,
+    ),
+}  # fmt: skip
+"""Clocks whose durations are counted, with the buckets' upper bounds. Fixed: counts by other bounds cannot be
+added to those that are there."""
+
+
+class ClockFlow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Cumulative counters of one SLA clock, within a flow. None ever goes back.
+
+    A verdict that is withdrawn is not subtracted but counted as corrected, and counted again if it is
+    stated again. Imports count nothing.
+    """
+
+    met: int = 0
+    breached: int = 0
+    met_corrected: int = 0
+    breached_corrected: int = 0
+    durations: tuple[int, ...] = ()
+    """How many instances took at most each of DURATION_BOUNDS_SECONDS and more than the one before; last,
+    how many took longer. Empty for other clocks, and before the first."""
+    duration_sum_us: int = 0
+    """Sum of their durations, microseconds of wall clock from the start of an instance to its stop."""
+
+
 class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`barometer.backlog.flow.v1`: cumulative counters of what entered and left the stock.
 
@@ -238,6 +269,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     corrected_out: int = 0
     imported_in: int = 0
     imported_out: int = 0
+    clocks: dict[str, ClockFlow] = {}
+    """By the name of the SLA clock, those that ever ran for one of these tickets."""
 
 
 class PartitionClock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -348,6 +348,7 @@ class Backlog(Memory):
         cause: Cause,
     ) -> None:
         outcome.stated += [Stated(id_, ticket, statement, stated_us, cause) for statement in statements]
+        self.flows.judge(id_[0], ticket, statements, imported=cause is Cause.IMPORT)
 
 
 def _too_many(arrival: Arrival) -> Refused:

@@ -64,6 +64,8 @@ class ClockDetail(NamedTuple):
     reason: str = ""
     stage: str = ""
     notify_us: int = NOT
+    started_us: int = NOT
+    """When its instance began."""
 
 
 def used_us(clock: Clock, hours: Hours, at_us: int) -> int:

@@ -162,7 +162,7 @@ class Movement:
         detail = ClockDetail(
             clock.policy, clock.target_us, used_us(clock, hours, at_us),
             clock.deadline_us if deadline_us is None else deadline_us, reason, stage,
-            clock.notice_us if clock.notice_us > at_us else NOT,
+            clock.notice_us if clock.notice_us > at_us else NOT, clock.started_us,
         )  # fmt: skip
         draft = Draft(kind, at_us, clock.instance, clock.name, 0, detail)
         if not is_stated(self.drafts, draft):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from services.aging.core.cells import CellBook, CellKey, CellSums
 from services.aging.core.flows import Counters, FlowKey
 from services.aging.core.ticket import Ticket
-from shared.contracts.backlog import Cell, Flow, PartitionClock, TicketState
+from shared.contracts.backlog import Cell, ClockFlow, Flow, PartitionClock, TicketState
 from shared.contracts.instants import SECOND_US, from_us
 from shared.contracts.tickets import Status, WaitReason
 
@@ -100,6 +100,17 @@ def flow_of(key: FlowKey, counters: Counters, stamp: Stamp) -> Flow:
         corrected_out=counters.corrected_out,
         imported_in=counters.imported_in,
         imported_out=counters.imported_out,
+        clocks={
+            name: ClockFlow(
+                met=clock.met,
+                breached=clock.breached,
+                met_corrected=clock.met_corrected,
+                breached_corrected=clock.breached_corrected,
+                durations=tuple(clock.durations),
+                duration_sum_us=clock.duration_sum_us,
+            )
+            for name, clock in counters.clocks.items()
+        },
     )
 
 
