@@ -18,7 +18,7 @@ from typing import Final
 from bench.figures import Figures, percentile
 from services.aging.adapters.sql import SqlAgingStore
 from services.aging.ports import AgingChanges
-from services.aging.settings import GROUP, topic_partitions
+from services.aging.settings import GROUP, default_terms, topic_partitions
 from services.aging.worker import AgingLogic, Placement
 from shared.bus.connect import connect
 from shared.bus.port import Record
@@ -103,12 +103,12 @@ async def measure(bus_url: str, database: str, topic: str, total: int) -> Figure
         store = await stack.enter_async_context(_Store.open(database))
         assert isinstance(store, _Store)
         store.watch = watch
-        configurations = Configurations(bus, pause)
+        configurations, defaults = Configurations(bus, pause), default_terms()
         read = replace(EVENTS, name=topic)
         events, cells = (await bus.identity(read)).partitions, (await bus.identity(CELLS)).partitions
 
         def new_logic(partition: int) -> AgingLogic:
-            logic = _Logic(store, configurations, Placement(partition, events, cells))
+            logic = _Logic(store, configurations, Placement(partition, events, cells), defaults)
             logic.watch, logic.number = watch, partition
             return logic
 
