@@ -12,8 +12,10 @@ must not blind the dashboards to the others.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from services.alerting.core.promises import FAMILIES as PROMISES
+from services.alerting.core.promises import Family, FlowKey, Group, Promises, Texts
 from services.alerting.core.sums import OTHER, Book, Totals, View, ViewKey
 from shared.contracts.backlog import Cell, Flow
 from shared.contracts.durations import bucket_labels, duration_text
@@ -21,21 +23,8 @@ from shared.contracts.instants import SECOND_US
 
 QUEUES_MAX: Final = 100
 """Queues of one tenant that are told apart in metrics; further ones are counted under `other`."""
-RENDERED_PER_SLICE: Final = 500
-"""Groups written between two pauses: about 3 ms."""
-
-
-class Family(NamedTuple):
-    """A metric."""
-
-    name: str
-    kind: str
-    help: str
-
-    @property
-    def header(self) -> str:
-        """What precedes the samples."""
-        return f"# HELP {self.name} {self.help}\n# TYPE {self.name} {self.kind}\n"
+RENDERED_PER_SLICE: Final = 200
+"""Groups written between two pauses: 1 ms, or 5 ms where each has the histograms of its promises."""
 
 
 TICKETS: Final = Family("backlog_tickets", "gauge", "Open tickets, by age bucket.")
@@ -62,7 +51,8 @@ IDENTITY: Final = Family(
     "barometer_flow_identity_error", "gauge", "Open tickets that the flows do not explain; 0 is right."
 )
 FAMILIES: Final = (
-    TICKETS, OLDEST, COMBINED_AGE, OLDER_THAN, PAST_SLA, AT_RISK, OPENED, REOPENED, CLOSED, CORRECTIONS, IDENTITY,
+    TICKETS, OLDEST, COMBINED_AGE, OLDER_THAN, PAST_SLA, AT_RISK, OPENED, REOPENED, CLOSED, CORRECTIONS,
+    *PROMISES, IDENTITY,
 )  # fmt: skip
 
 _OUTCOMES: Final = ("solved", "closed", "merged", "void")
@@ -71,10 +61,6 @@ _FLOW_MEMBERS: Final = (
 )  # fmt: skip
 _SIGNS: Final = (1, 1, -1, -1, -1, -1, 1, -1, 1, -1)
 """How each flow moves the stock (shared/contracts/backlog.py, Flow)."""
-
-_FlowKey = tuple[int, str, str, str, str]
-_FlowGroup = tuple[str, str, str]
-Texts = dict[str, dict[object, str]]
 
 
 def label_text(**labels: str) -> str:
@@ -116,11 +102,12 @@ class TenantPicture:
         self._urgency = View(ViewKey(by=("queue", "priority")), shown_as=shown_as)
         self._all = View(ViewKey())
         self._book = Book((self._stock, self._urgency, self._all))
-        self._flows: dict[_FlowKey, tuple[tuple[int, int], tuple[int, ...]]] = {}
-        self._flow_sums: dict[_FlowGroup, list[int]] = {}
+        self._flows: dict[FlowKey, tuple[tuple[int, int], tuple[int, ...]]] = {}
+        self._flow_sums: dict[Group, list[int]] = {}
         self._changed: dict[int, Totals] = {}
-        self._flows_changed: set[_FlowGroup] = set()
+        self._flows_changed: set[Group] = set()
         self.texts: Texts = {family.name: {} for family in FAMILIES}
+        self._promises = Promises(self.texts)
 
     def cut(self, buckets_seconds: Sequence[int]) -> None:
         """Cut ages into these buckets from now on."""
@@ -148,6 +135,7 @@ class TenantPicture:
         sums = self._flow_sums.setdefault(group, [0] * len(_FLOW_MEMBERS))
         for place, (new, old) in enumerate(zip(now, before, strict=True)):
             sums[place] += max(0, new - old)
+        self._promises.apply(key, group, flow.clocks)
         self._flows_changed.add(group)
 
     def open(self) -> int:
@@ -218,7 +206,7 @@ class TenantPicture:
         queue, priority = totals.values
         return label_text(tenant=self._tenant, queue=queue, priority=priority)
 
-    def _write_flows(self, group: _FlowGroup) -> None:
+    def _write_flows(self, group: Group) -> None:
         queue, priority, channel = group
         labels = label_text(tenant=self._tenant, queue=queue, priority=priority, channel=channel)
         counts = dict(zip(_FLOW_MEMBERS, self._flow_sums[group], strict=True))
@@ -231,6 +219,7 @@ class TenantPicture:
             f'{CORRECTIONS.name}{{{labels},direction="{way}"}} {counts[f"corrected_{way}"]}\n'
             for way in ("in", "out")
         )
+        self._promises.write(group, labels)
 
 
 def exposition(pictures: Sequence[TenantPicture], now_us: Sequence[int]) -> Iterator[str]:

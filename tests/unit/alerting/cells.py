@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from shared.contracts.backlog import Cell, CellKind, Flow, PartitionClock
+from shared.contracts.backlog import Cell, CellKind, ClockFlow, Flow, PartitionClock
 from shared.contracts.instants import from_us
 
 EDGES = (86_400, 172_800, 259_200)
@@ -42,11 +42,21 @@ def a_cell(
     )  # fmt: skip
 
 
-def a_flow(version: int, *, at_us: int = NOW_US, epoch: int = 1, partition: int = 0, **counts: int) -> Flow:
+def a_flow(
+    version: int,
+    *,
+    at_us: int = NOW_US,
+    epoch: int = 1,
+    partition: int = 0,
+    queue: str = "tier1",
+    channel: str = "email",
+    clocks: Mapping[str, ClockFlow] | None = None,
+    **counts: int,
+) -> Flow:
     """Return a flow of the default tenant."""
     flow = Flow(
-        partition=partition, epoch=epoch, version=version, at=from_us(at_us), tenant="default", queue="tier1",
-        priority="p1", channel="email",
+        partition=partition, epoch=epoch, version=version, at=from_us(at_us), tenant="default", queue=queue,
+        priority="p1", channel=channel, clocks=dict(clocks or {}),
     )  # fmt: skip
     return replace(flow, **counts)
 

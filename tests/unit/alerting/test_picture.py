@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services.alerting.adapters.health import Health
 from services.alerting.core.picture import TenantPicture, exposition
-from shared.contracts.backlog import CellKind
+from shared.contracts.backlog import DURATION_BOUNDS_SECONDS, CellKind, ClockFlow
 from shared.telemetry import exposed
 from tests.unit.alerting.cells import HOUR_US, NOW_US, a_cell, a_flow
 
@@ -114,6 +114,58 @@ def test_flows_count_up_and_explain_the_stock() -> None:
     assert 2 == value(text_of(picture), "barometer_flow_identity_error")
 
 
+def test_verdicts_of_several_aging_partitions_are_added_up_by_clock() -> None:
+    picture = a_picture()
+    picture.apply_flow(
+        a_flow(1, clocks={"resolution": ClockFlow(met=3, breached=1), "team": ClockFlow(met=7)})
+    )
+    picture.apply_flow(a_flow(1, partition=1, clocks={"resolution": ClockFlow(met=2, breached_corrected=1)}))
+    text = text_of(picture)
+    assert 5 == value(text, "backlog_sla_met_total", clock="resolution", queue="tier1", channel="email")
+    assert 1 == value(text, "backlog_sla_breaches_total", clock="resolution")
+    assert 1 == value(text, "backlog_sla_corrections_total", clock="resolution", verdict="breached")
+    assert 0 == value(text, "backlog_sla_corrections_total", clock="resolution", verdict="met")
+    assert (7, 0) == tuple(
+        value(text, f"backlog_sla_{name}_total", clock="team") for name in ("met", "breaches")
+    )
+
+
+def test_a_clock_that_only_began_has_its_series_at_zero() -> None:
+    picture = a_picture()
+    picture.apply_flow(a_flow(1, clocks={"first_response": ClockFlow()}))
+    text = text_of(picture)
+    assert 0 == value(text, "backlog_sla_breaches_total", clock="first_response")
+    assert 0 == value(text, "backlog_first_response_seconds_count")
+    assert not [key for key in samples(text) if key[0].startswith("backlog_resolution_seconds")]
+
+
+def test_durations_are_cumulative_buckets_with_their_sum_and_never_go_back() -> None:
+    picture = a_picture()
+    bounds = DURATION_BOUNDS_SECONDS["resolution"]
+    counts = tuple(range(1, len(bounds) + 2))
+    flow = ClockFlow(durations=counts, duration_sum_us=90 * HOUR_US)
+    picture.apply_flow(a_flow(1, clocks={"resolution": flow}))
+    nothing = {"resolution": ClockFlow()}  # nobody writes that after something; it takes nothing away
+    picture.apply_flow(a_flow(2, clocks=nothing))
+    text = text_of(picture)
+    for place, bound in enumerate(bounds):
+        assert sum(counts[: place + 1]) == value(
+            text, "backlog_resolution_seconds_bucket", le=str(float(bound))
+        )
+    assert sum(counts) == value(text, "backlog_resolution_seconds_bucket", le="+Inf")
+    assert sum(counts) == value(text, "backlog_resolution_seconds_count")
+    assert 90 * 3_600 == value(text, "backlog_resolution_seconds_sum")
+
+
+def test_a_flow_that_is_not_newer_counts_no_verdict_twice() -> None:
+    picture = a_picture()
+    for _ in range(2):
+        picture.apply_flow(a_flow(1, clocks={"team": ClockFlow(met=1)}))
+    picture.apply_flow(a_flow(9, epoch=0, clocks={"team": ClockFlow(met=5)}))
+    picture.apply_flow(a_flow(1, epoch=2, clocks={"team": ClockFlow(met=2)}))
+    assert 2 == value(text_of(picture), "backlog_sla_met_total")
+
+
 def test_side_cells_count_no_ticket_twice() -> None:
     picture = a_picture()
     picture.apply(a_cell(1, created_us=[NOW_US]))
@@ -141,7 +193,8 @@ def test_the_text_passes_promtool(promtool: Path, tmp_path: Path) -> None:
     one, other, registry = a_picture(), TenantPicture("other", BUCKETS), CollectorRegistry()
     for picture in (one, other):
         picture.apply(a_cell(1, created_us=[NOW_US - HOUR_US]))
-    one.apply_flow(a_flow(1, opened=1))
+    durations = tuple([1] * (len(DURATION_BOUNDS_SECONDS["resolution"]) + 1))
+    one.apply_flow(a_flow(1, opened=1, clocks={"resolution": ClockFlow(met=11, durations=durations)}))
     health = Health(registry, rules=[("backlog", "critical")], receivers=["chat"])
     health.record("applied")
     health.notification("chat", "delivered")
