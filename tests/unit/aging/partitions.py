@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -31,7 +31,7 @@ from services.aging.core.batch import (
 from services.aging.core.cells import CellBook, recount
 from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, decode_mark, encode_mark, mark_of, order_of
-from services.aging.core.merges import ignores_own_link
+from services.aging.core.merges import heard, ignores_own_link
 from services.aging.core.rederive import derive_again
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket, TurnKey, decode_ticket, encode_ticket
@@ -95,7 +95,14 @@ class Partition:
             self.backlog.finish(outcome, loaded, until_us=until_us)
         self.clock_us = until_us
         self._keep(outcome)
+        self._judge()
         return outcome
+
+    def _judge(self) -> None:
+        while ids := self.backlog.adoption.next_to_judge():
+            loaded = Loaded()
+            self._load_timelines(loaded, set(ids))
+            self._keep(self.backlog.judge(ids, loaded, clock_us=self.clock_us))
 
     def pass_time(self, until_us: int) -> list[Outcome]:
         """Let time pass from timer to timer, as the loop does, up to `until_us`."""
@@ -167,6 +174,8 @@ class Partition:
         for waiting in outcome.deferred:
             self.deferred[waiting.id, waiting.order] = waiting._replace(origin=DEFERRED_ORIGIN)
         for stated in outcome.stated:
+            if stated.statement.draft.type is FactType.SLA_RESTATED:
+                continue  # tells of a change of mind, and stands outside the law
             key = (stated.id, stated.statement.draft.key)
             assert stated.statement.turn == self.turns.get(key, -1) + 1, "turns follow each other"
             self.turns[key] = stated.statement.turn
@@ -236,7 +245,7 @@ class Partition:
         ignores = self.ticket(id_).ignores_link
         return derive(
             [one.mark for one in dated], dated[-1].order, terms=self.backlog.terms, until_us=self.clock_us,
-            ignores_link=ignores,
+            ignores_link=ignores, messages=heard(self.registers.get(id_, {}).values()),
         )  # fmt: skip
 
 
@@ -355,10 +364,13 @@ def shown_link(ticket: Ticket) -> str:
 def cells_of(book: CellBook) -> dict[object, tuple[object, ...]]:
     """Return the cells with something in them, as comparable values."""
     return {
-        key: (sums.open, tuple(sums.older), sums.unowned, sums.start_sum_us, book.min_start_us(key))
+        key: (
+            sums.open, tuple(sums.older), sums.unowned, sums.start_sum_us, book.min_start_us(key),
+            sums.past_sla, sums.at_risk, sums.stuck, sums.stale, sums.bouncing, sums.close_candidates,
+        )
         for key, sums in book.cells.items()
         if sums.open
-    }
+    }  # fmt: skip
 
 
 def check_crossings(policy: AgePolicy, ticket: Ticket, standing: set[TurnKey], clock_us: int) -> None:
@@ -376,12 +388,15 @@ def check_crossings(policy: AgePolicy, ticket: Ticket, standing: set[TurnKey], c
     assert expected == {key for key in standing if key[0] == FactType.AGE_CROSSED.value}
 
 
+_LEAVING: Final = frozenset({"ticket.solved", "ticket.closed", "ticket.merged", "ticket.voided"})
+
+
 def open_spans(standing: set[TurnKey], clock_us: int) -> Iterator[tuple[int, int, int]]:
     """Yield (episode, begin, end) of the spans in which a ticket was open, by what stands of it."""
     enters = {key[2]: key[3] for key in standing if key[0] in {"ticket.opened", "ticket.reopened"}}
     leaves: dict[int, int] = {}
     for kind, _, episode, at_us in standing:
-        if kind not in {"ticket.opened", "ticket.reopened", "age.crossed"}:
+        if kind in {"ticket.solved", "ticket.closed", "ticket.merged", "ticket.voided"}:
             leaves[episode] = min(at_us, leaves.get(episode, at_us))
     for episode, begin_us in enters.items():
         yield episode, begin_us, leaves.get(episode, clock_us + 1)
