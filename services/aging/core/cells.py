@@ -20,6 +20,7 @@ from sys import intern
 from typing import Final, NamedTuple
 
 from services.aging.core.age import AgeVersion
+from services.aging.core.attention import BOUNCING, CLOSE_CANDIDATE, STALE, STUCK
 from services.aging.core.ticket import Ticket
 from shared.contracts.backlog import CellKind
 
@@ -56,18 +57,27 @@ class Counted(NamedTuple):
     unowned: bool
     past_sla: bool
     at_risk: bool
+    signals: int
+    """What asks for attention, one bit each."""
 
 
 class CellSums:
     """The sums of one cell."""
 
-    __slots__ = ("_gone", "_passed", "_starts", "at_risk", "open", "past_sla", "start_sum_us", "unowned")
+    __slots__ = (
+        "_gone", "_passed", "_starts", "at_risk", "bouncing", "close_candidates", "open", "past_sla", "stale",
+        "start_sum_us", "stuck", "unowned",
+    )  # fmt: skip
 
     def __init__(self, edges: int) -> None:
         self.open = 0
         self.unowned = 0
         self.past_sla = 0
         self.at_risk = 0
+        self.stuck = 0
+        self.stale = 0
+        self.bouncing = 0
+        self.close_candidates = 0
         self.start_sum_us = 0
         self._passed = [0] * (edges + 1)
         """How many tickets are beyond so many edges, and no more."""
@@ -80,6 +90,8 @@ class CellSums:
         self.unowned += counted.unowned
         self.past_sla += counted.past_sla
         self.at_risk += counted.at_risk
+        if counted.signals:
+            self._signal(counted.signals, 1)
         self.start_sum_us += counted.start_us
         self._passed[counted.passed] += 1
         heappush(self._starts, counted.start_us)
@@ -90,6 +102,8 @@ class CellSums:
         self.unowned -= counted.unowned
         self.past_sla -= counted.past_sla
         self.at_risk -= counted.at_risk
+        if counted.signals:
+            self._signal(counted.signals, -1)
         self.start_sum_us -= counted.start_us
         self._passed[counted.passed] -= 1
         assert self.open >= 0
@@ -98,6 +112,12 @@ class CellSums:
             self._starts = list((Counter(self._starts) - Counter(self._gone)).elements())
             heapify(self._starts)
             self._gone.clear()
+
+    def _signal(self, signals: int, number: int) -> None:
+        self.stuck += number * bool(signals & STUCK)
+        self.stale += number * bool(signals & STALE)
+        self.bouncing += number * bool(signals & BOUNCING)
+        self.close_candidates += number * bool(signals & CLOSE_CANDIDATE)
 
     @property
     def older(self) -> list[int]:
@@ -171,7 +191,7 @@ class CellBook:
             return None
         start_us = self.age.start_us(ticket.created_us, ticket.episode_us)
         passed = self.age.passed(start_us, ticket.advanced_us)
-        return Counted(start_us, passed, not ticket.assignee, ticket.past_sla, ticket.at_risk)
+        return Counted(start_us, passed, not ticket.assignee, ticket.past_sla, ticket.at_risk, ticket.signals)
 
 
 def _dimensions(ticket: Ticket) -> tuple[str, ...]:

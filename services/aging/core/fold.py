@@ -24,7 +24,7 @@ from services.aging.core.terms import Terms
 from services.aging.core.ticket import MERGED, NEW, VOID, Draft, Ticket
 from shared.contracts.backlog import FactType
 from shared.contracts.instants import to_us
-from shared.contracts.tickets import Activity, Actor, MessageMark, Status, Visibility
+from shared.contracts.tickets import Activity, Actor, MessageMark, Status, TicketFields, Visibility
 
 _LEAVING: Final = {
     Status.SOLVED.value: FactType.SOLVED,
@@ -183,7 +183,7 @@ def _pass_time(
         ticket.advanced_us = before_us - 1
         if ticket.episode == 0:
             _open(ticket, drafts)
-    if not ticket.open or (ticket.due_us is not None and ticket.due_us >= before_us):
+    if not (ticket.open and ticket.episode) or (ticket.due_us is not None and ticket.due_us >= before_us):
         return
     earlier = len(drafts)
     for at_us, edge in terms.age.crossings(
@@ -268,12 +268,21 @@ def _counting(ticket: Ticket) -> str:
     return ticket.shown
 
 
+def _changes(ticket: Ticket, fields: TicketFields, name: str) -> bool:
+    """Return whether `fields` show another value of one that policies look at than the ticket has."""
+    value = getattr(fields, name, UNSET)
+    if value is UNSET:
+        return False
+    known = getattr(ticket, name)
+    return bool(value != known if value else known)
+
+
 def _wants_story(ticket: Ticket, mark: Mark, terms: Terms, until_us: int) -> bool:
     turn_us = terms.next_running_us(min(mark.time_us, ticket.advanced_us))
     if turn_us is not None and turn_us <= until_us:
         return True
     fields = mark.fields
-    if fields.priority is UNSET and all(getattr(fields, name, UNSET) is UNSET for name in terms.fields):
+    if not any(_changes(ticket, fields, name) for name in ("priority", *terms.fields)):
         return False
     shown = copy(ticket)
     show_fields(shown, fields)

@@ -77,6 +77,10 @@ def cell_of(book: CellBook, key: CellKey, stamp: Stamp) -> Cell:
         past_sla=sums.past_sla,
         at_risk=sums.at_risk,
         unowned=sums.unowned,
+        stuck=sums.stuck,
+        stale=sums.stale,
+        bouncing=sums.bouncing,
+        close_candidates=sums.close_candidates,
         created_sum_us=sums.start_sum_us,
         created_min_us=book.min_start_us(key),
     )

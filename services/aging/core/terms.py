@@ -189,8 +189,8 @@ def reaches_back_us(former: Terms, later: Terms, at_us: int) -> int | None:
 
 
 def _watches(age: AgePolicy, attention: Sequence[Attention]) -> tuple[Watch, ...]:
-    later = {one.effective_us for one in (*age.versions[1:], *attention[1:])}
-    begins = [-_FOREVER_US, *sorted(later)]
+    turns = {one.effective_us for one in age.versions[1:]} | {one.effective_us for one in attention[1:]}
+    begins = [-_FOREVER_US, *sorted(turns)]
     watches = []
     for since_us, until_us in zip(begins, [*begins[1:], _FOREVER_US], strict=True):
         edges, settings = age.at(since_us), _in_force(attention, since_us)

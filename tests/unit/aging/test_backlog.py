@@ -54,8 +54,9 @@ def test_after_downtime_all_crossings_come_in_order_with_their_true_instants() -
     partition = Partition()
     partition.take(seen("desk:1", 0), seen("desk:2", 1), clock_us=at(1))
     outcome = partition.fold([], until_us=at(200))
-    assert [24, 48, 72, 168] == [hours for key, _, hours, _ in said(outcome) if key == "desk:1"]
-    assert [25, 49, 73, 169] == [hours for key, _, hours, _ in said(outcome) if key == "desk:2"]
+    crossed = [one for one in said(outcome) if one[1].startswith("age.")]
+    assert [24, 48, 72, 168] == [hours for key, _, hours, _ in crossed if key == "desk:1"]
+    assert [25, 49, 73, 169] == [hours for key, _, hours, _ in crossed if key == "desk:2"]
     assert {at(200)} == {stated.stated_us for stated in outcome.stated}
     partition.check()
 
@@ -217,7 +218,7 @@ def test_new_edges_restate_nothing_and_count_from_when_they_were_applied() -> No
     partition = Partition()
     partition.take(seen(hours=0), clock_us=at(0))
     partition.fold([], until_us=at(30))
-    hourly = AgeVersion(effective_us=at(1), edges_seconds=(3_600, 126_000), bucket_edges_seconds=(3_600,))
+    hourly = AgeVersion(effective_us=at(1), edges_seconds=(3_600, 126_000), bucket_edges_seconds=(126_000,))
     adopt(partition, hourly, at(30) + 1)
     partition.fold([], until_us=at(30) + 1)
     assert at(35) == partition.backlog.timers.next_us()

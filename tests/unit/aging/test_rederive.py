@@ -47,7 +47,8 @@ def test_first_sight_states_all_that_the_timeline_says() -> None:
 def test_a_late_end_withdraws_the_crossings_behind_it() -> None:
     found = again([seen(hours=0)], arrived(seen(hours=30, status=Status.SOLVED)))
     assert [
-        (FactType.AGE_CROSSED, 48, 1), (FactType.AGE_CROSSED, 72, 1), (FactType.SOLVED, 30, 0),
+        (FactType.AGE_CROSSED, 48, 1), (FactType.AGE_CROSSED, 72, 1), (FactType.ESCALATED, 72, 1),
+        (FactType.SOLVED, 30, 0),
     ] == said(found)  # fmt: skip
     assert found.ticket is not None
     assert {1} == set((found.ticket.turns or {}).values())
@@ -55,7 +56,7 @@ def test_a_late_end_withdraws_the_crossings_behind_it() -> None:
 
 def test_an_earlier_creation_moves_every_crossing() -> None:
     found = again([seen(hours=0)], arrived(seen(hours=1, created_hours=-1)))
-    assert 4 == len([one for one in said(found) if one[2] == 1])
+    assert 5 == len([one for one in said(found) if one[2] == 1])
     assert (FactType.OPENED, 0, 1) in said(found)
     assert (FactType.OPENED, -1, 0) in said(found)
 
