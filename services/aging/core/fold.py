@@ -160,6 +160,12 @@ def _renew(ticket: Ticket, terms: Terms) -> None:
 def _advance(
     ticket: Ticket, drafts: list[Draft], terms: Terms, story: Story | None, *, until_us: int
 ) -> None:
+    if ticket.open and ticket.episode:
+        # Nearly always nothing is due: to find that out once is cheaper than to pass the time.
+        ticket.due_us = _due_us(ticket, terms)
+        if ticket.due_us is None or ticket.due_us > until_us:
+            ticket.advanced_us = max(ticket.advanced_us, until_us)
+            return
     _pass_time(ticket, drafts, terms, story, before_us=until_us + 1)
     ticket.due_us = _due_us(ticket, terms) if ticket.open else None
 

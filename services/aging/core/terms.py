@@ -24,6 +24,8 @@ _DAY_US: Final = 86_400 * SECOND_US
 _FOREVER_US: Final = 1 << 62
 TENANT: Final = "tenant"
 TAGS: Final = "tags"
+MATCHES_REMEMBERED: Final = 10_000
+"""Combinations of fields whose policy is remembered: tickets are far more alike than not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Terms:
     """Age edges, policies and calendars with their histories. Immutable; shared by all tickets of a tenant."""
 
     __slots__ = (
-        "_by_label", "_promises", "_tenants", "age", "attention", "fields", "generation", "judged", "policies", "timetables",
+        "_by_label", "_matched", "_promises", "_tenants", "age", "attention", "fields", "generation", "judged", "policies", "timetables",
         "watches",
     )  # fmt: skip
 
@@ -110,6 +112,7 @@ class Terms:
             for clock, promise in policy.promises.items()
         }
         self._tenants: Final[dict[str, Terms]] = {}
+        self._matched: Final[dict[tuple[object, ...], Policy | None]] = {}
 
     def of(self, tenant: str) -> Terms:
         """Return the terms of one tenant: policies for others are left out."""
@@ -131,7 +134,13 @@ class Terms:
             if later.effective_us > at_us:
                 break
             version = later
-        return next((policy for policy in version.policies if _matches(policy, ticket)), None)
+        key = (version.effective_us, *[getattr(ticket, name) for name in self.fields])
+        if key not in self._matched:
+            if len(self._matched) >= MATCHES_REMEMBERED:
+                self._matched.clear()
+            found = next((policy for policy in version.policies if _matches(policy, ticket)), None)
+            self._matched[key] = found
+        return self._matched[key]
 
     def policy(self, label: str) -> Policy | None:
         """Return the policy that an instance remembers; None for the empty label."""
