@@ -66,6 +66,8 @@ class Sla(Section):
     """Promises to customers. Without it those of `default_policies.py`, round the clock."""
 
     policies: Annotated[tuple[Policy, ...], Field(max_length=POLICIES_MAX)] = DEFAULT_POLICIES
+    apply: Apply = Apply.NEW
+    """Whom an edit of `policies` reaches when it is applied; later versions say so themselves."""
     versions: Annotated[tuple[PolicyVersion, ...], Field(max_length=POLICY_VERSIONS_MAX)] = ()
     attention: Attention = Attention()
     worklist: Worklist = Worklist()
@@ -73,7 +75,7 @@ class Sla(Section):
     @property
     def history(self) -> tuple[PoliciesInForce, ...]:
         """All versions in the order of the file; the first holds from the beginning of time."""
-        first = PoliciesInForce(None, Apply.NEW, self.policies)
+        first = PoliciesInForce(None, self.apply, self.policies)
         return (
             first,
             *(

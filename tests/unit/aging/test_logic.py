@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aging.adapters.sql import SqlAgingStore
 from services.aging.core import fold, rederive
 from services.aging.core.mark import Mark
 from services.aging.worker import waiting
@@ -41,38 +37,10 @@ from tests.unit.aging.observations import (
     seen,
     sendings,
 )
-from tests.unit.aging.worker import Kill, Worker, run_began, run_ended
+from tests.unit.aging.worker import Kill, Worker, run_began, run_ended, worker_at
 
 IDS = [(TENANT, key) for key in KEYS]
 MINUTE_US = 60 * SECOND_US
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the newest schema: making one takes longer than a test."""
-    path = tmp_path_factory.mktemp("aging") / "empty.db"
-
-    async def make() -> None:
-        async with SqlAgingStore.open(f"sqlite+aiosqlite:///{path}"):
-            pass
-
-    asyncio.run(make())
-    return path
-
-
-@asynccontextmanager
-async def worker_at(directory: Path, empty: Path) -> AsyncIterator[Worker]:
-    shutil.copy(empty, directory / "aging.db")
-    async with SqlAgingStore.open(f"sqlite+aiosqlite:///{directory}/aging.db") as store:
-        worker = Worker(store)
-        await worker.start()
-        yield worker
-
-
-@pytest_asyncio.fixture
-async def worker(tmp_path: Path, empty_database: Path) -> AsyncIterator[Worker]:
-    async with worker_at(tmp_path, empty_database) as worker:
-        yield worker
 
 
 # ------------------------------------------------------------------------------------------- crashes

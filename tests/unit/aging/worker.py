@@ -7,8 +7,11 @@ takes over by what was committed, and publishes again what the outbox still hold
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from enum import Enum
+from pathlib import Path
 from typing import TypeVar
 
 from services.aging.adapters.sql import SqlAgingStore
@@ -195,6 +198,15 @@ class Worker:
         return {id_: bare(decode_ticket(row.body)) for id_, row in rows.items() if not row.asleep}
 
 
+@asynccontextmanager
+async def worker_at(directory: Path, empty: Path) -> AsyncIterator[Worker]:
+    shutil.copy(empty, directory / "aging.db")
+    async with SqlAgingStore.open(f"sqlite+aiosqlite:///{directory}/aging.db") as store:
+        worker = Worker(store)
+        await worker.start()
+        yield worker
+
+
 STEPS_MAX = 500
 
 
@@ -207,5 +219,5 @@ def run_ended(run: str = "run") -> RunEnded:
 
 
 __all__ = [
-    "AgePolicy", "Kill", "PartitionClock", "Rejected", "TicketState", "Worker", "run_began", "run_ended",
+    "AgePolicy", "Kill", "PartitionClock", "Rejected", "TicketState", "Worker", "run_began", "run_ended", "worker_at",
 ]  # fmt: skip

@@ -1,0 +1,205 @@
+"""New terms under open tickets: what moves, what is judged anew, what is told of it, whatever crashes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from services.aging.core import adoption
+from services.aging.worker import adopting
+from shared.contracts.backlog import Cause, Fact, FactType, TermsAdopted
+from shared.contracts.configuration import ConfigApplied, ConfigVersion
+from shared.contracts.instants import from_us, rfc3339, to_us
+from shared.contracts.tickets import Activity, Actor, Priority, Status
+from tests.unit.aging.observations import HOUR_US, START_US, at, seen
+from tests.unit.aging.worker import Kill, Worker
+
+pytestmark = pytest.mark.asyncio
+
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+ROUND_THE_CLOCK: Final = {day: [["00:00", "24:00"]] for day in DAYS}
+
+
+def hours(*, closed: list[str] | None = None, since_us: int | None = None, why: str | None = None) -> Any:
+    """A calendar's version that is always open but for the dates `closed`."""
+    return {
+        "timezone": "UTC",
+        "weekly": ROUND_THE_CLOCK,
+        "holidays": closed or [],
+        "overrides": {},
+        "effective_from": None if since_us is None else rfc3339(since_us),
+        "retroactive": why,
+    }
+
+
+def policies(*, apply: str = "new", calendar: str = "desk", **targets: int) -> Any:
+    """A version with one policy: a target in hours for each clock, warned of at half of it."""
+    clocks = {
+        clock: {
+            "targets": {"default": hours * 3_600},
+            "warn": [{"share": 0.5}],
+            "pauses": [],
+            "business": True,
+        }
+        for clock, hours in targets.items()
+    }
+    policy = {"name": "all", "match": {}, "calendar": calendar, "reopen_window": 0, "min_notice": 900,
+              "max_pause": None, "clocks": clocks}  # fmt: skip
+    return {"effective_from": None, "apply": apply, "policies": [policy]}
+
+
+def configure(
+    worker: Worker,
+    number: int,
+    clock_us: int,
+    *,
+    calendar: list[Any],
+    sla: Any,
+    effective_us: int | None = None,
+) -> None:
+    worker.configurations.versions[number] = ConfigVersion(
+        version=number,
+        effective_from=from_us(clock_us if effective_us is None else effective_us),
+        recorded_at=from_us(clock_us),
+        digest=str(number),
+        document={"calendars": {"desk": calendar}, "sla": {"versions": [sla]}},
+    )
+    worker.append(clock_us, ConfigApplied(version=number, at=from_us(clock_us)))
+
+
+def said(worker: Worker, *kinds: FactType) -> list[tuple[str, str, float, int]]:
+    """Return (ticket, type, hours after the start, turn) of what was stated of `kinds`."""
+    return [
+        (fact.ticket, fact.type.value, (to_us(fact.at) - START_US) / HOUR_US, fact.turn)
+        for fact in worker.facts()
+        if fact.type in kinds
+    ]
+
+
+def fact(worker: Worker, kind: FactType) -> Fact:
+    (found,) = [one for one in worker.facts() if one.type is kind]
+    return found
+
+
+async def test_a_holiday_to_come_moves_running_deadlines_and_tells_so_once(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0), seen("desk:2", hours=0, status=Status.SOLVED))
+    await worker.rest(at(1))
+    # 2023-11-14 22:13:20 + 48 h is the 16th; the 15th is closed now.
+    configure(worker, 2, at(1), calendar=[hours(closed=["2023-11-15"])], sla=policies(resolution=48))
+    await worker.rest(at(2) - 1)
+    moved = fact(worker, FactType.SLA_DEADLINE_CHANGED)
+    assert ("desk:1", at(72), Cause.CONFIGURATION) == (moved.ticket, to_us(moved.deadline), moved.cause)
+    (notice,) = worker.all(TermsAdopted)
+    assert (2, 1, 0, 0) == (notice.version, notice.moved, notice.breached, notice.excused)
+    await worker.rest(at(80))
+    assert [("desk:1", "sla.breached", 72.0, 0)] == said(worker, FactType.SLA_BREACHED)
+
+
+async def test_what_the_clock_used_before_an_edit_is_counted_by_the_former_hours(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(12))
+    # Ten hours of the 15th are used already; from 10:13:20 on the rest of the day is closed.
+    configure(worker, 2, at(12), calendar=[hours(closed=["2023-11-15"])], sla=policies(resolution=48))
+    await worker.rest(at(100))
+    left_of_day = 24 - 10 - 13 / 60 - 20 / 3_600
+    assert pytest.approx(48 + left_of_day, abs=1e-9) == said(worker, FactType.SLA_BREACHED)[0][2]
+
+
+async def test_a_policy_edit_reaches_only_promises_that_begin(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(1))
+    configure(worker, 2, at(1), calendar=[hours()], sla=policies(resolution=4))
+    worker.append(at(2), seen("desk:2", hours=2))
+    await worker.rest(at(100))
+    assert [("desk:2", "sla.breached", 6.0, 0), ("desk:1", "sla.breached", 48.0, 0)] == said(
+        worker, FactType.SLA_BREACHED
+    )
+
+
+async def test_a_policy_for_running_promises_keeps_what_is_used_and_pages_nobody(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0), seen("desk:2", hours=9))
+    worker.append(at(9), seen("desk:2", hours=9))
+    await worker.rest(at(10))
+    running = policies(apply="running", resolution=8, first_response=12)
+    configure(worker, 2, at(10), calendar=[hours()], sla=running)
+    await worker.rest(at(11))
+    broken = fact(worker, FactType.SLA_BREACHED)
+    assert ("desk:1", at(10) + 1, Cause.CONFIGURATION) == (broken.ticket, to_us(broken.at), broken.cause)
+    assert broken.notify_at == from_us(at(10) + 1 + HOUR_US // 4)
+    (notice,) = worker.all(TermsAdopted)
+    assert 1 == notice.breached
+    await worker.rest(at(40))
+    assert {("desk:1", "sla.breached", 12.0, 0), ("desk:2", "sla.breached", 17.0, 0)} <= set(
+        said(worker, FactType.SLA_BREACHED)
+    ), "the response that was not promised before counts from its own beginning"
+
+
+async def test_a_holiday_of_the_past_excuses_with_its_reason_also_tickets_that_left(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=20))
+    worker.append(at(0), seen(hours=0), seen("desk:2", hours=0), seen("desk:3", hours=40))
+    worker.append(at(30), seen("desk:2", hours=30, status=Status.SOLVED))
+    await worker.rest(at(35))
+    assert {"desk:1", "desk:2"} == {one[0] for one in said(worker, FactType.SLA_BREACHED)}
+    back = [hours(), hours(closed=["2023-11-15"], since_us=at(1), why="power cut")]
+    configure(worker, 2, at(36), calendar=back, sla=policies(resolution=20))
+    await worker.rest(at(37))
+    withdrawn = {one for one in said(worker, FactType.SLA_BREACHED) if one[3] == 1}
+    assert {("desk:1", "sla.breached", 20.0, 1), ("desk:2", "sla.breached", 20.0, 1)} == withdrawn
+    assert {"desk:1", "desk:2"} == {one[0] for one in said(worker, FactType.SLA_RESTATED)}
+    assert ("desk:2", "sla.met", 30.0, 0) in said(worker, FactType.SLA_MET)
+    (notice,) = worker.all(TermsAdopted)
+    assert 2 == notice.excused
+    await worker.rest(at(60))
+    assert ("desk:1", "sla.breached", 44.0, 0) in said(worker, FactType.SLA_BREACHED)
+
+
+@pytest.mark.parametrize("kill", [None, Kill.BEFORE_COMMIT, Kill.BEFORE_PUBLISH])
+async def test_an_adoption_goes_on_after_a_crash_at_any_slice(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, kill: Kill | None
+) -> None:
+    monkeypatch.setattr(adoption, "TIMED_MAX", 1)
+    monkeypatch.setattr(adoption, "TOLD_MAX", 1)
+    monkeypatch.setattr(adoption, "JUDGED_MAX", 1)
+    monkeypatch.setattr(adopting, "JUDGED_MAX", 1)
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=20))
+    keys = [f"desk:{number}" for number in range(4)]
+    worker.append(at(0), *(seen(key, hours=0) for key in keys))
+    worker.append(at(30), *(seen(key, hours=30, status=Status.SOLVED) for key in keys[:2]))
+    await worker.rest(at(35))
+    back = [hours(), hours(closed=["2023-11-15"], since_us=at(1), why="power cut")]
+    configure(worker, 2, at(36), calendar=back, sla=policies(resolution=20))
+    for _ in range(12):
+        await worker.step(at(37), kill=kill)
+        if kill is not None:
+            await worker.start()
+            await worker.step(at(37))
+    await worker.rest(at(37))
+    assert {(key, "sla.breached", 20.0, 1) for key in keys} == {
+        one for one in said(worker, FactType.SLA_BREACHED) if one[3] == 1
+    }
+    assert set(keys) == {one[0] for one in said(worker, FactType.SLA_RESTATED)}
+    assert {4} == {notice.excused for notice in worker.all(TermsAdopted)}
+    await worker.rest(at(60))
+    assert {"desk:2", "desk:3"} == {one[0] for one in said(worker, FactType.SLA_BREACHED) if one[2] == 44.0}
+
+
+async def test_an_answer_between_an_edit_and_its_slice_is_judged_by_the_new_terms(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adoption, "JUDGED_MAX", 0)
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(10))
+    running = policies(apply="running", first_response=12)
+    configure(worker, 2, at(10), calendar=[hours()], sla=running)
+    answer = seen(hours=11, activity=Activity.AGENT_MESSAGE, actor=Actor.AGENT, priority=Priority.P1)
+    worker.append(at(11), answer)
+    await worker.step(at(11))
+    met = fact(worker, FactType.SLA_MET)
+    assert ("first_response", 11 * 3_600.0, at(12)) == (met.clock, met.used_seconds, to_us(met.deadline))
+    assert [("desk:1", "sla.superseded", 10 + 1 / HOUR_US, 0)] == said(worker, FactType.SLA_SUPERSEDED)
