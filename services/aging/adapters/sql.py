@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, not_, select, tuple_
+from sqlalchemy import Connection, Table, not_, select, tuple_, type_coerce
+from sqlalchemy.types import NullType
 
 from services.aging.adapters.queries import SqlAgingQueries
 from services.aging.adapters.tables import (
@@ -79,9 +80,11 @@ class SqlAgingStore(SqlAgingQueries):
     async def load_open(self, partition: int) -> AsyncIterator[Sequence[OpenRow]]:
         """Yield the partition's open, awake tickets in chunks, from one snapshot, in no order."""
         t = TICKETS.c
-        statement = select(t.tenant, t.ticket, t.body).where(STOCK, t.partition == partition)
-        async for chunk in self._stream(statement):
-            yield [OpenRow._make(row) for row in chunk]
+        body = type_coerce(t.body, NullType())  # as the driver gives it, not copied once more
+        statement = select(t.tenant, t.ticket, body).where(STOCK, t.partition == partition)
+        async with aclosing(self._stream(statement)) as chunks:
+            async for chunk in chunks:
+                yield [OpenRow._make(row) for row in chunk]
 
     async def load_flows(self, partition: int) -> Sequence[FlowRow]:
         """Return all flow counters of the partition."""

@@ -16,7 +16,7 @@ from services.aging.core.flows import FlowBook
 from services.aging.core.fold import settle, turns_policies
 from services.aging.core.stock import Stock
 from services.aging.core.terms import Terms
-from services.aging.core.ticket import Ticket, copied, decode_ticket, encode_ticket
+from services.aging.core.ticket import Ticket, copied, encode_ticket, glance
 from services.aging.core.timers import Timers
 
 
@@ -42,7 +42,7 @@ class Memory:
         self.cells = CellBook(self.terms.age.at(clock_us)) if not self.open else self.cells
         edges_us = self.cells.age.effective_us
         for id_, body in bodies:
-            ticket = decode_ticket(body)
+            ticket = glance(body)
             terms = self.terms.of(id_[0])
             if ticket.generation == terms.generation and ticket.advanced_us >= edges_us:
                 self._rest(id_, ticket, body)

@@ -76,7 +76,7 @@ class Terms:
     """Age edges, policies and calendars with their histories. Immutable; shared by all tickets of a tenant."""
 
     __slots__ = (
-        "_by_label", "_matched", "_promises", "_tenants", "age", "attention", "fields", "generation", "judged", "policies", "timetables",
+        "_by_label", "_for_all", "_matched", "_promises", "_tenants", "age", "attention", "fields", "generation", "judged", "policies", "timetables",
         "watches",
     )  # fmt: skip
 
@@ -112,11 +112,12 @@ class Terms:
             for clock, promise in policy.promises.items()
         }
         self._tenants: Final[dict[str, Terms]] = {}
+        self._for_all: Final = all(TENANT not in policy.match for policy in every)
         self._matched: Final[dict[tuple[object, ...], Policy | None]] = {}
 
     def of(self, tenant: str) -> Terms:
         """Return the terms of one tenant: policies for others are left out."""
-        if all(TENANT not in policy.match for version in self.policies for policy in version.policies):
+        if self._for_all:
             return self
         found = self._tenants.get(tenant)
         if found is None:
