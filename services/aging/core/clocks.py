@@ -34,6 +34,7 @@ PAUSED_TOO_LONG: Final = "max_pause"
 
 _CUSTOMER_WAIT: Final = WaitReason.CUSTOMER.value
 _NO_CUSTOMERS: Final = frozenset({Actor.AGENT, Actor.BOT, Actor.SYSTEM, Actor.VENDOR})
+_MACHINES: Final = frozenset({Actor.BOT, Actor.SYSTEM})
 _OF_THE_DESK: Final = frozenset({Activity.AGENT_MESSAGE, Activity.INTERNAL_NOTE})
 _UNDONE: Final = frozenset({MERGED, VOID})
 
@@ -79,14 +80,16 @@ def speaker_of(mark: Mark) -> Actor | None:
     return None
 
 
-def asks(mark: Mark, created_us: int) -> bool:
+def asks(mark: Mark, created_us: int, channel: str) -> bool:
     """Return whether a ticket whose first mark this is was opened by its customer, or nobody knows by whom.
 
-    An agent's outbound ticket, or one created privately, has no reply clock until the customer writes.
+    An agent's outbound ticket, or one created privately, has no reply clock until the customer writes. Behind
+    a web form that a system enters is a customer.
     """
     if mark.time_us > created_us and mark.activity is not Activity.CREATED:
         return True  # who created it was not seen
-    by_desk = mark.actor in _NO_CUSTOMERS or mark.activity in _OF_THE_DESK
+    is_form = channel == Channel.WEB.value and mark.actor in _MACHINES
+    by_desk = (mark.actor in _NO_CUSTOMERS and not is_form) or mark.activity in _OF_THE_DESK
     return not by_desk and mark.visibility is not Visibility.INTERNAL
 
 
@@ -118,10 +121,12 @@ class Clocks(Movement):
         if ticket.queue:
             ticket.queue_us, ticket.stays = at_us, 1
         is_call = False
-        if ticket.asked_us < 0 and not ticket.answered:
-            is_call = ticket.channel == Channel.PHONE.value and not asks(mark, at_us)
-            if is_call or asks(mark, at_us):
+        if ticket.asked_us < 0:
+            is_asking = asks(mark, at_us, ticket.channel)
+            is_call = ticket.channel == Channel.PHONE.value and not is_asking and not ticket.answered
+            if is_call or is_asking:
                 ticket.asked_us = at_us
+                ticket.answers += ticket.answered  # in a ticket merged into this one
         self._match(at_us)
         if self.story is not None:
             self.story.wait(min(at_us, ticket.asked_us) if ticket.asked_us >= 0 else at_us, "")
@@ -266,16 +271,21 @@ class Clocks(Movement):
         return policy
 
     def _rematch(self, was: Standing, at_us: int) -> str:
-        """Apply the policy and the targets that the changed fields ask for; return the reason, if any."""
+        """Apply the policy and the targets that the changed fields ask for; return the reason, if any.
+
+        A newer version of the policy that the ticket has is no other policy: what runs keeps its version.
+        """
         ticket = self.ticket
-        former = ticket.policy
-        is_other = was.matched != matched(ticket, self.terms)
-        policy = self._match(at_us) if is_other else self.terms.policy(former)
-        if ticket.policy == former and was.priority == ticket.priority:
+        if was.matched != matched(ticket, self.terms):
+            found, former = self.terms.match(ticket, at_us), self.terms.policy(ticket.policy)
+            if (found and found.name) != (former and former.name):
+                ticket.policy = found.label if found is not None else ""
+                self._retarget(found, at_us, POLICY_CHANGE)
+                return POLICY_CHANGE
+        if was.priority == ticket.priority:
             return ""
-        raised = PRIORITY_RAISED if _urgency(ticket.priority) < _urgency(was.priority) else PRIORITY_LOWERED
-        reason = raised if ticket.policy == former else POLICY_CHANGE
-        self._retarget(policy, at_us, reason)
+        reason = PRIORITY_RAISED if _urgency(ticket.priority) < _urgency(was.priority) else PRIORITY_LOWERED
+        self._retarget(None, at_us, reason, keeps=True)
         return reason
 
     def _turn_policies(self, at_us: int) -> None:
@@ -283,19 +293,23 @@ class Clocks(Movement):
         ticket, former = self.ticket, self.ticket.policy
         policy = self._match(at_us)
         if ticket.policy != former or any(clock.policy != ticket.policy for clock in ticket.clocks):
+            why = why_it_stands(ticket)
             self._retarget(policy, at_us, POLICY_CHANGE)
-            self._start_missing(at_us, POLICY_CHANGE, why=why_it_stands(ticket), retro=True)
+            self._obey(why, at_us, POLICY_CHANGE)
+            self._start_missing(at_us, POLICY_CHANGE, why=why, retro=True)
         ticket.timed_us = max(ticket.timed_us, at_us)
 
-    def _retarget(self, policy: Policy | None, at_us: int, reason: str) -> None:
+    def _retarget(self, policy: Policy | None, at_us: int, reason: str, *, keeps: bool = False) -> None:
+        """Let all clocks follow `policy`; `keeps`: each its own, with the target of the priority of now."""
         for clock in tuple(self.ticket.clocks):
-            target_us = policy.target_us(clock.name, self.ticket.priority) if policy is not None else None
-            if policy is None or target_us is None:
+            asked = self.terms.policy(clock.policy) if keeps else policy
+            target_us = asked.target_us(clock.name, self.ticket.priority) if asked is not None else None
+            if asked is None or target_us is None:
                 if clock.why not in {"solved", "closed"}:
                     self.state(FactType.SLA_SUPERSEDED, clock, at_us, reason=reason)
                 self.drop(clock, at_us)
-            elif (clock.policy, clock.target_us) != (policy.label, target_us):
-                self.retarget(clock, policy.label, target_us, at_us, reason)
+            elif (clock.policy, clock.target_us) != (asked.label, target_us):
+                self.retarget(clock, asked.label, target_us, at_us, reason)
 
     # Starts.
 

@@ -292,10 +292,9 @@ def _wants_story(ticket: Ticket, mark: Mark, terms: Terms, until_us: int) -> boo
         return False
     shown = copy(ticket)
     show_fields(shown, fields)
-    former = terms.policy(ticket.policy)
-    policy = former if matched(shown, terms) == matched(ticket, terms) else terms.match(shown, mark.time_us)
-    if policy is former and shown.priority == ticket.priority:
+    if matched(shown, terms) == matched(ticket, terms) and shown.priority == ticket.priority:
         return False
+    policy = terms.match(shown, mark.time_us)
     running = {clock.name for clock in ticket.clocks}
     return any(
         name not in running and policy is not None and policy.target_us(name, shown.priority) is not None

@@ -80,7 +80,8 @@ class Movement:
         longest_us = policy.max_pause_us if policy is not None else None
         clock.resume_us = NOT
         if longest_us is not None and why in promise.pauses:
-            clock.resume_us = instant(hours, clock.stood_us, longest_us)
+            resume_us = instant(hours, clock.stood_us, longest_us)
+            clock.resume_us = max(at_us, resume_us) if resume_us >= 0 else resume_us
         retime(clock, promise, hours)
 
     def stop(self, name: str, at_us: int) -> None:
@@ -103,6 +104,8 @@ class Movement:
     def drop(self, clock: Clock, at_us: int) -> None:
         """Forget a clock."""
         self._turn(clock, "", at_us)
+        if self.story is not None:
+            self.story.gone[clock.name, clock.instance] = clock
         self.ticket.clocks = [other for other in self.ticket.clocks if other is not clock]
 
     def settle(self, clock: Clock, at_us: int) -> None:
@@ -118,9 +121,14 @@ class Movement:
         was_running = clock.since_us >= 0
         if clock.policy != label:
             self._turn(clock, RUNNING if was_running else clock.why, at_us)
+        is_shorter = target_us < clock.target_us
         clock.policy, clock.target_us = label, target_us
+        if not was_running:
+            self.stand(clock, at_us, clock.why)  # the other policy may allow another length of the pause
         former_us = clock.deadline_us
         if self.ticket.open and not clock.breached:
+            if is_shorter:
+                self.spare(clock, at_us)
             self._measure(clock, at_us, reason, None)
             self._tell_of(clock, former_us, at_us, reason)
 
@@ -175,6 +183,8 @@ class Movement:
         promise, hours = self.terms.promise(clock.policy, clock.name)
         amounts = [amount for amount, _ in stages_of(promise, clock.target_us)]
         clock.stage = sum(amount <= clock.used_us for amount in amounts)
+        if clock.stage > clock.told and instant(hours, at_us, 0) != at_us:
+            clock.stage -= 1  # nobody is warned while it is closed: the stage begins with the next opening
         retime(clock, promise, hours)
         if kind is not None:
             self.state(kind, clock, at_us, reason=reason)
@@ -208,6 +218,10 @@ class Movement:
         promise, hours = self.terms.promise(clock.policy, clock.name)
         policy = self.terms.policy(clock.policy)
         longest_us = policy.max_pause_us if policy is not None else None
+        former = self.story.gone.get((clock.name, clock.instance))
+        if former is not None:  # superseded meanwhile: it is breached once, and warned of each stage once
+            clock.breached, clock.told = former.breached, former.told
+            clock.deadline_us = former.deadline_us if former.breached else NOT
         for kind, begin_us, end_us in self.story.past(
             hours, promise.pauses, clock.started_us, at_us, longest_us
         ):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
+from services.aging.core.clock import Clock
 from shared.calendars.hours import Hours, NoOpening
 
 RUNNING: Final = "running"
@@ -33,6 +34,8 @@ class Story:
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.gone: dict[tuple[str, int], Clock] = {}
+        """Instances that ended or were superseded, as they were then; another policy may bring one back."""
         self._waits: list[tuple[int, str]] = []
         self._since: dict[tuple[str, int], tuple[str, int]] = {}
 
