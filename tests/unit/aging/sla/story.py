@@ -16,21 +16,23 @@ with a restart; all have to come to the same ticket and the same standing facts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from services.aging.core.batch import Outcome
 from services.aging.core.clock import Clock
+from services.aging.core.facts import Statement, fact_of
 from services.aging.core.mark import mark_of, order_of
 from services.aging.core.policy import ALWAYS_OPEN, Policy, PolicyVersion, Promise, Stage
 from services.aging.core.terms import HoursVersion, Terms
-from services.aging.core.ticket import Draft, Ticket
+from services.aging.core.ticket import Draft, Ticket, TurnKey
 from shared.calendars.compiled import compiled
 from shared.calendars.definition import definition_from
 from shared.calendars.hours import Hours
-from shared.contracts.backlog import FactType
+from shared.contracts.backlog import Cause, FactType
 from shared.contracts.instants import SECOND_US, from_us, to_us
 from shared.contracts.tickets import (
     Activity,
@@ -44,7 +46,7 @@ from shared.contracts.tickets import (
     Visibility,
     WaitReason,
 )
-from tests.unit.aging.partitions import Partitions, bare
+from tests.unit.aging.partitions import Partition, bare
 
 KEY: Final = "desk:1"
 OTHER: Final = "desk:2"
@@ -127,12 +129,12 @@ def policy(
     match: Mapping[str, str] | None = None,
     calendar: str = ALWAYS_OPEN,
     version: str = "1",
-    **clocks: Promise | str,
+    **clocks: Promise | str | Mapping[str, str],
 ) -> Policy:
     """Return a policy with the default settings; a clock that is only a text is a target and no more."""
     return Policy(
         name,
-        {key: clock(one) if isinstance(one, str) else one for key, one in clocks.items()},
+        {key: one if isinstance(one, Promise) else clock(one) for key, one in clocks.items()},
         {key: frozenset(words.split()) for key, words in (match or {}).items()},
         calendar,
         label=f"{name}@{version}",
@@ -153,7 +155,7 @@ def terms(*policies: Policy | PolicyVersion, **timetables: Hours | tuple[HoursVe
     )
 
 
-def promises(*, calendar: str = ALWAYS_OPEN, **clocks: Promise | str) -> Terms:
+def promises(*, calendar: str = ALWAYS_OPEN, **clocks: Promise | str | Mapping[str, str]) -> Terms:
     """Return terms of the one policy that has these clocks."""
     return terms(policy("support", None, calendar, "1", **clocks))
 
@@ -164,6 +166,7 @@ def since(when_: str, *policies: Policy, running: bool = False) -> PolicyVersion
 
 
 OFFICE: Final = hours()
+NEVER: Final = compiled(definition_from({"timezone": "Europe/Berlin", "weekly": {}}, may_never_open=True))
 
 
 # ------------------------------------------------------------------------------------------- what happens
@@ -277,6 +280,15 @@ class Told:
         return next(one for one in self.tickets[ticket].clocks if one.name == name)
 
 
+def cause_of(told: Told, name: str, line: str, *, cause: Cause = Cause.OBSERVED) -> Cause:
+    """Return the cause that a fact about a clock is published with, if it is stated for `cause`."""
+    draft = told.fact(name, line)
+    ticket = told.ticket
+    return fact_of(
+        _TENANT, KEY, ticket, Statement(draft, 0), stated_us=draft.at_us, cause=cause
+    ).cause  # fmt: skip
+
+
 def line_of(draft: Draft) -> str:
     """Return a fact as a line."""
     detail = draft.detail
@@ -319,25 +331,20 @@ def _told(
     step: bool = False,
 ) -> Told:  # fmt: skip
     """Send `batches` through a partition; `step`: time passes from timer to timer, and a restart in between."""
-    world = Partitions(1, by)
-    here = world.all[0]
-    details: dict[tuple[str, Any], Draft] = {}
+    here = _Listening(by)
     for batch, clock_us in zip(batches, clocks_us, strict=True):
-        outcomes = here.pass_time(max(here.clock_us, clock_us - 1)) if step else []
-        outcomes.append(here.take(*batch, clock_us=clock_us))
-        _collect(details, outcomes)
+        if step:
+            here.pass_time(max(here.clock_us, clock_us - 1))
+        here.take(*batch, clock_us=clock_us)
         if step:
             here.restart()
-        while here.told:
-            told, here.told = here.told, []
-            _collect(details, [here.absorb(*told)])
-    _collect(details, here.pass_time(until_us))
+        here.hear()
+    here.pass_time(until_us)
     here.check()
     assert not here.refused
-    standing = {(id_[1], key) for id_, key in here.standing() if key[0] != FactType.SLA_RESTATED.value}
     drafts: dict[str, list[Draft]] = {}
-    for ticket, key in standing:
-        drafts.setdefault(ticket, []).append(details[ticket, key])
+    for (_, ticket), key in here.standing():
+        drafts.setdefault(ticket, []).append(here.details[ticket, key])
     for found in drafts.values():
         found.sort(key=_place)
     return Told({id_[1]: bare(ticket) for id_, ticket in here.awake().items()}, drafts)
@@ -351,15 +358,28 @@ _OF_A_CLOCK: Final = (
 """In which order those of one instant read best."""
 
 
-def _place(draft: Draft) -> tuple[int, int, int, str]:
+def _place(draft: Draft) -> tuple[int, int, int, TurnKey]:
     rank = _OF_A_CLOCK.index(draft.type) if draft.type in _OF_A_CLOCK else -1
-    return (draft.at_us, rank, draft.instance, draft.clock)
+    return (draft.at_us, draft.instance, rank, draft.key)
 
 
-def _collect(details: dict[tuple[str, Any], Draft], outcomes: Iterable[Any]) -> None:
-    for outcome in outcomes:
+class _Listening(Partition):
+    """A partition that keeps what was said of each fact."""
+
+    def __init__(self, by: Terms) -> None:
+        super().__init__(by)
+        self.details: dict[tuple[str, TurnKey], Draft] = {}
+
+    def hear(self) -> None:
+        """Tell the tickets what they told each other."""
+        while self.told:
+            told, self.told = self.told, []
+            self.absorb(*told)
+
+    def _keep(self, outcome: Outcome) -> None:
+        super()._keep(outcome)
         for stated in outcome.stated:
-            details[stated.id[1], stated.statement.draft.key] = stated.statement.draft
+            self.details[stated.id[1], stated.statement.draft.key] = stated.statement.draft
 
 
 def _never_back(times: Iterable[int]) -> list[int]:
@@ -386,6 +406,3 @@ def _detail(draft: Draft) -> Any:
 
 def _named(at_us: int) -> str | None:
     return when(at_us) if at_us >= 0 else None
-
-
-__all__ = ["replace"]
