@@ -58,6 +58,7 @@ _GROUPS: Final = (
         (
             ("due", "barometer.sla.command:due", "When is so much open time used up?"),
             ("elapsed", "barometer.sla.command:elapsed", "How much open time lies between two instants?"),
+            ("clock", "barometer.sla.terminal:clock", "When is a promise due, and is it broken?"),
         ),
     ),
     ("db", "Databases.", (("upgrade", "barometer.db:upgrade", "Bring the databases to this version."),)),

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from barometer.exits import Refused
 from barometer.places import configuration_path
+from services.aging.core.terms import Terms
+from services.aging.settings import terms_of
 from shared.calendars.compiled import compiled
 from shared.calendars.definition import CalendarInvalid, definition_from
 from shared.calendars.hours import ALWAYS, Hours
@@ -21,7 +23,7 @@ ALWAYS_OPEN: Final = "24x7"
 
 
 class Calendars:
-    """Hours by name or by document. The configuration is read when the first name asks for it."""
+    """Hours by name or by document, and policies. The configuration is read when the first name asks for it."""
 
     def __init__(self, config: Path | None) -> None:
         self._path = configuration_path(config)
@@ -43,8 +45,17 @@ class Calendars:
         raise Refused("calendar: name one, or write one: an object with timezone and weekly")
 
     @cached_property
+    def terms(self) -> Terms:
+        """The policies of the configuration. Raises ConfigurationInvalid."""
+        return terms_of(self._document, "file")
+
+    @cached_property
+    def _document(self) -> Mapping[str, Any]:
+        return facts_document(load(self._path))
+
+    @property
     def _published(self) -> Mapping[str, Any]:
-        calendars: Mapping[str, Any] = facts_document(load(self._path))["calendars"]
+        calendars: Mapping[str, Any] = self._document["calendars"]
         return calendars
 
     def _named(self, name: str) -> Hours:

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from barometer.exits import Refused, reported
 from barometer.sla.calendars import Calendars
 from barometer.sla.questions import answer_all
-from barometer.sla.values import amount_us, covered_us, instant_us, seconds_of
+from barometer.sla.values import amount_us, covered_us, instant_us
+from services.aging.core.stopwatch import seconds_of
 from shared.calendars.hours import NoOpening
 from shared.contracts.instants import rfc3339
 

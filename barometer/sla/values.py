@@ -53,9 +53,3 @@ def _number(written: object) -> Decimal:
         return Decimal(written)
     except InvalidOperation:
         return _NO_NUMBER
-
-
-def seconds_of(amount_us: int) -> int | float:
-    """Return seconds: an int where they are whole."""
-    whole, rest = divmod(amount_us, SECOND_US)
-    return amount_us / SECOND_US if rest else whole

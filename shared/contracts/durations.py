@@ -36,6 +36,19 @@ def duration_text(seconds: int) -> str:
     return f"{seconds}s"
 
 
+def span_text(seconds: float) -> str:
+    """Return a span exactly, in hours, minutes and seconds: `52h 10m`, `1h 5s`, `0.25s`, `-3m`.
+
+    Never in days: a day of open time is no 24 hours.
+    """
+    minutes, rest = divmod(abs(seconds), MINUTE_SECONDS)
+    hours, minutes = divmod(int(minutes), MINUTE_SECONDS)
+    parts = [f"{hours}h"] * bool(hours) + [f"{minutes}m"] * bool(minutes)
+    rest_text = f"{rest:.6f}".rstrip("0").rstrip(".")
+    parts += [f"{rest_text}s"] * (rest_text != "0" or not parts)
+    return ("-" if seconds < 0 else "") + " ".join(parts)
+
+
 def bucket_labels(edges_seconds: Sequence[int]) -> tuple[str, ...]:
     """Return the names of the buckets between ascending edges: `0-24h`, `24-72h`, `72h+`.
 

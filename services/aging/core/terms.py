@@ -126,15 +126,20 @@ class Terms:
             self._tenants[tenant] = found
         return found
 
-    def match(self, ticket: Ticket, at_us: int) -> Policy | None:
-        """Return the policy of `ticket` by its fields and the version in force at `at_us`."""
-        if not self.policies:
-            return None
-        version = self.policies[0]
+    def version_at(self, at_us: int) -> PolicyVersion:
+        """Return the policies in force at `at_us`."""
+        version = self.policies[0] if self.policies else PolicyVersion()
         for later in self.policies[1:]:
             if later.effective_us > at_us:
                 break
             version = later
+        return version
+
+    def match(self, ticket: Ticket, at_us: int) -> Policy | None:
+        """Return the policy of `ticket` by its fields and the version in force at `at_us`."""
+        if not self.policies:
+            return None
+        version = self.version_at(at_us)
         key = (version.effective_us, *[getattr(ticket, name) for name in self.fields])
         if key not in self._matched:
             if len(self._matched) >= MATCHES_REMEMBERED:
