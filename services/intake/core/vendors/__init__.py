@@ -1,0 +1,12 @@
+"""Vendors' adapters, by the word that a source's `kind` names them with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.intake.core.vendors.github import GitHub
+from services.intake.core.vendors.port import Vendor
+
+VENDORS: Final[Mapping[str, Vendor]] = {vendor.name: vendor for vendor in (GitHub(),)}
+"""Every vendor there is."""
