@@ -8,8 +8,8 @@ as many keys as it takes.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from itertools import cycle, islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, cycle, islice
 from typing import Any, Final
 
 import asyncpg
@@ -27,6 +27,7 @@ from shared.clock import SystemClock
 from shared.codec import to_outgoing
 from shared.contracts.configuration import ConfigVersion
 from shared.contracts.instants import SECOND_US, from_us, to_us
+from shared.contracts.tickets import Observation, Priority, TicketFields
 from shared.contracts.topics import EVENTS
 from shared.runtime.port import Commit
 from shared.sql.engine import opened
@@ -34,7 +35,10 @@ from shared.sql.migrate import upgrade
 
 FOLDED: Final = 20_000
 OBSERVATIONS_OF_A_TICKET: Final = 3
-AGES_US: Final = 21 * 86_400 * SECOND_US
+DAY_US: Final = 86_400 * SECOND_US
+AGES_US: Final = 21 * DAY_US
+CROSSING: Final = "crossing"
+"""The source of the tickets whose crossings are watched."""
 PLACEMENT: Final = Placement(partition=0, events_partitions=1, cells_partitions=1)
 LOG: Final = LogIdentity(cluster="bench", topic=EVENTS.name, topic_id="1", partitions=1)
 
@@ -47,25 +51,32 @@ class NoConfigurations:
         raise AssertionError(number)
 
 
-async def fill_stock(url: str, tickets: int) -> None:
-    """Create the schema at `url` and write `tickets` open tickets to partition 0, as committed just now."""
+async def fill_stock(
+    url: str, tickets: int, *, log: LogIdentity = LOG, crossings_us: Sequence[int] = ()
+) -> None:
+    """Create the schema at `url` and write `tickets` open tickets to partition 0, as committed just now.
+
+    Beside them one for each of `crossings_us`, which is a day old then.
+    """
     now_us = SystemClock().now_us()
     async with opened(url) as engine:
         await upgrade(engine, MIGRATIONS)
     async with SqlAgingStore.open(url) as store:
-        taken = await store.take_over(LOG, 0, owner="bench", known=None)
+        taken = await store.take_over(log, 0, owner="bench", known=None)
         logic = AgingLogic(store, NoConfigurations(), PLACEMENT, default_terms())
         await logic.load(taken)
-        folded = await logic.fold(list(_records(now_us)), from_us=0, until_us=now_us)
+        records = [*_records(now_us), *_crossing(crossings_us, now_us)]
+        folded = await logic.fold(records, from_us=0, until_us=now_us)
         some = [row for row in folded.changes.tickets if row.open]
-        rows = _under_many_keys(some, tickets)
+        crossing = [row for row in some if row.source == CROSSING]
+        rows = chain(crossing, _under_many_keys([row for row in some if row.source != CROSSING], tickets))
         if url.startswith("sqlite"):
             _write_sqlite(make_url(url).database or "", rows)
         else:
             await _write_postgres(url, rows)
         await store.commit(
             Commit(
-                topic=LOG.topic, partition=0, epoch=taken.epoch, position=0, clock_us=now_us, note=b"",
+                topic=log.topic, partition=0, epoch=taken.epoch, position=0, clock_us=now_us, note=b"",
                 confirmed=-1, block=None, changes=AgingChanges(),
             )
         )  # fmt: skip
@@ -78,6 +89,18 @@ def _records(now_us: int) -> Iterator[Record]:
         time = from_us(now_us - ago_us)
         out = to_outgoing(msgspec.structs.replace(one, time=time, received_at=time))
         yield Record(out.topic, 0, offset, now_us, out.key, out.value, out.headers)
+
+
+def _crossing(crossings_us: Sequence[int], now_us: int) -> Iterator[Record]:
+    for number, at_us in enumerate(crossings_us):
+        time = from_us(at_us - DAY_US)
+        out = to_outgoing(
+            Observation(
+                tenant="default", source=CROSSING, ticket=f"{CROSSING}:{number}", id=f"{number}", time=time,
+                received_at=time, fields=TicketFields(queue="tier1-1", priority=Priority.P4),
+            )
+        )  # fmt: skip
+        yield Record(out.topic, 0, number, now_us, out.key, out.value, out.headers)
 
 
 def _under_many_keys(rows: list[TicketRow], tickets: int) -> Iterator[tuple[Any, ...]]:
