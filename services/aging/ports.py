@@ -44,6 +44,8 @@ class TicketRow(NamedTuple):
     """Counts the ticket's changes; the version of its published state."""
     body: bytes
     """The fold, encoded by services.aging.core.ticket."""
+    flags: int = 0
+    """What asks for attention and how its promises stand, one bit each: core/attention.py. For counting."""
 
 
 class OpenRow(NamedTuple):
@@ -199,6 +201,8 @@ class Group(NamedTuple):
     created_min_us: int
     older: tuple[int, ...]
     """Counts of tickets at least as old as each asked edge."""
+    flagged: tuple[int, ...] = ()
+    """Counts of tickets with each of the flags that are COUNTED."""
 
 
 class Moved(NamedTuple):
@@ -219,6 +223,17 @@ class AgingQueries(Protocol):
         self, wanted: TicketFilter, *, after: Cursor | None, newest_first: bool, limit: int
     ) -> Sequence[TicketRow]:
         """Return awake tickets in order of (aged_from_us, ticket)."""
+        ...
+
+    def bodies(self, wanted: TicketFilter) -> AsyncGenerator[Sequence[tuple[str, bytes]], None]:
+        """Yield (key, body) of awake tickets in chunks, in no order, from one snapshot.
+
+        Holds a connection until its end, or `aclose`.
+        """
+        ...
+
+    async def load_tickets(self, ids: Sequence[TicketId]) -> Mapping[TicketId, TicketRow]:
+        """Return those of `ids` that exist."""
         ...
 
     async def ticket(self, tenant: str, ticket: str) -> TicketRow | None:

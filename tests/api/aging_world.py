@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from services.aging.adapters.sql import SqlAgingStore
 from services.aging.api import router
 from services.aging.core.age import AgePolicy, AgeVersion
+from services.aging.core.attention import flags_of
 from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, encode_mark, order_of
 from services.aging.core.merges import encode_register
@@ -32,6 +33,7 @@ from tests.contract.aging_rows import Owner
 
 NOW: Final = datetime.fromisoformat("2026-03-03T08:00:00+00:00")
 AGE: Final = AgeVersion()
+TERMS: Final = Terms(AgePolicy((AGE,)))
 KEYRING: Final = Keyring(
     Key(sha256(f"bk_{name}".encode()).hexdigest(), Principal(name, tenant, None, frozenset({scope})))
     for name, tenant, scope in (
@@ -71,12 +73,12 @@ class World:
     http: httpx2.AsyncClient
     clock: ManualClock
 
-    async def ticket(self, key: str, *marks: Mark, tenant: str = "default", asleep: bool = False) -> None:
+    async def ticket(
+        self, key: str, *marks: Mark, tenant: str = "default", asleep: bool = False, terms: Terms = TERMS
+    ) -> None:
         """Store a ticket as these observations make it."""
         timeline = sorted(marks, key=order_of)
-        ticket, _ = derive(
-            timeline, order_of(timeline[-1]), terms=Terms(AgePolicy((AGE,))), until_us=to_us(NOW)
-        )
+        ticket, _ = derive(timeline, order_of(timeline[-1]), terms=terms, until_us=to_us(NOW))
         row = a_row(tenant, key, ticket, asleep=asleep)
         rows = [MarkRow(tenant, key, order_of(mark), encode_mark(mark)) for mark in marks]
         await self.owner.commit(AgingChanges(tickets=[row], marks=rows))
@@ -109,7 +111,7 @@ def a_row(tenant: str, key: str, ticket: Ticket, *, asleep: bool) -> TicketRow:
         updated_us=ticket.updated_us, left_us=ticket.left_us, status=ticket.status,
         wait_reason=ticket.wait_reason, kind=ticket.kind, priority=ticket.priority, channel=ticket.channel,
         queue=ticket.queue, assignee=ticket.assignee, segment=ticket.segment, category=ticket.category,
-        subject=ticket.subject, version=1, body=encode_ticket(ticket),
+        subject=ticket.subject, version=1, body=encode_ticket(ticket), flags=flags_of(ticket),
     )  # fmt: skip
     return row._replace(body=b"", open=False, status="new", left_us=None) if asleep else row
 

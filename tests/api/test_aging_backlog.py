@@ -12,12 +12,18 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from services.aging.api import asking, past, router
+from services.aging.core.policy import Policy, PolicyVersion, Promise, Stage
+from services.aging.core.terms import Attention, Terms
 from services.aging.core.timeline import as_of
+from shared.contracts.instants import SECOND_US
 from shared.contracts.tickets import Activity, Channel, Kind, Priority, WaitReason
 from shared.http.keys import Keyring
 from tests.api.aging_world import AGE, World, a_world, ago, parameters, shown
 
 pytestmark = pytest.mark.asyncio
+
+FLAGGED = ("past_sla", "at_risk", "stuck", "stale", "bouncing", "close_candidates")
+HOUR_US = 3_600 * SECOND_US
 
 
 @pytest_asyncio.fixture
@@ -62,7 +68,7 @@ async def test_the_figures_of_now(stocked: World) -> None:
         "by_bucket": {"0-24h": 1, "24-72h": 1, "72h+": 2},
         "older_than": {"24h": 3, "48h": 3, "72h": 2, "7d": 0, "30d": 0},
         "oldest_age_seconds": 100 * 3600, "average_age_seconds": (100 + 72 + 60 + 1.5) / 4 * 3600,
-        "past_sla": 0, "at_risk": 0,
+        "past_sla": 0, "at_risk": 0, "stuck": 0, "stale": 0, "bouncing": 0, "close_candidates": 0,
     } == answer["total"]  # fmt: skip
     assert [[], []] == some(answer, "by", "groups")
 
@@ -97,7 +103,30 @@ async def test_the_figures_of_a_past_instant_are_what_was_true_then(stocked: Wor
 async def test_the_figures_of_this_very_instant_are_the_same_both_ways(stocked: World) -> None:
     now = await stocked.json("/v1/backlog", by=["queue", "priority", "assignee"])
     counted = await stocked.json("/v1/backlog", by=["queue", "priority", "assignee"], at=ago(0).isoformat())
+    for figures in (now["total"], counted["total"], *now["groups"], *counted["groups"]):
+        for name in FLAGGED:
+            del figures[name]
     assert now == counted
+
+
+async def test_what_asks_for_attention_and_broken_promises_are_counted_in_each_group(world: World) -> None:
+    attention = Attention(stuck_after_us=HOUR_US, stale_after_us=5 * HOUR_US, bounces=1)
+    policy = Policy("all", {"resolution": Promise({"default": 3 * HOUR_US}, (Stage(0.5),))}, label="all@1")
+    terms = Terms(policies=(PolicyVersion((policy,)),), attention=(attention,))
+    await world.ticket("desk:1", shown(2, queue="first", status="waiting/vendor"), terms=terms)
+    await world.ticket("desk:2", shown(30, queue="old"), shown(20, queue="second"), terms=terms)
+    await world.ticket("desk:3", shown(9, queue="second"), shown(1, status="solved"), terms=terms)
+    answer = await world.json("/v1/backlog", by="queue")
+    assert {"first": [0, 1, 1, 0, 0, 0], "second": [1, 0, 0, 1, 1, 0]} == {
+        group["values"]["queue"]: some(group, *FLAGGED) for group in answer["groups"]
+    }
+    morning = (await world.json("/v1/backlog/morning"))["now"]
+    assert [1, 1, 1, 1, 1, 0] == some(answer["total"], *FLAGGED) == some(morning, *FLAGGED)
+
+
+async def test_of_a_past_instant_nobody_says_what_asked_for_attention(stocked: World) -> None:
+    answer = await stocked.json("/v1/backlog", at=ago(24).isoformat())
+    assert [None] * len(FLAGGED) == some(answer["total"], *FLAGGED)
 
 
 async def test_a_ticket_counts_from_its_creation_even_if_it_was_reported_later(stocked: World) -> None:

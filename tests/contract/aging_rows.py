@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from services.aging.adapters.sql import SqlAgingStore
+from services.aging.core.attention import COUNTED
 from services.aging.ports import AgingChanges, Group, TicketRow
 from shared.bus.port import LogIdentity
 from shared.contracts.instants import SECOND_US
@@ -79,6 +80,7 @@ def ticket_rows() -> st.SearchStrategy[TicketRow]:
         **{
             **columns, **numbers,
             "partition": st.integers(-(2**31), 2**31 - 1), "left_us": st.none() | INTS, "body": BYTES,
+            "flags": st.integers(0, 127),
         },
     )  # fmt: skip
 
@@ -105,6 +107,7 @@ def recount(
             tuple(
                 sum(NOW_US - row.aged_from_us >= edge for row in rows if values(row) == key) for edge in edges
             ),
+            tuple(sum(bool(row.flags & flag) for row in rows if values(row) == key) for flag in COUNTED),
         )
         for key, number in Counter(map(values, rows)).items()
     }

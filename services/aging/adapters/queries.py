@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tuple_
 
 from services.aging.adapters.tables import FLOWS, MARKS, PARTITIONS, QUARANTINE, REGISTERS, STOCK, TICKETS
+from services.aging.core.attention import COUNTED
 from services.aging.ports import (
     Cursor,
     FlowRow,
@@ -65,6 +66,12 @@ class SqlAgingQueries:
             statement = statement.where(place < end if newest_first else place > end)
         return [TicketRow._make(row) for row in await self._rows(statement)]
 
+    async def bodies(self, wanted: TicketFilter) -> AsyncGenerator[Sequence[tuple[str, bytes]], None]:
+        """Yield (key, body) of awake tickets in chunks, in no order, from one snapshot."""
+        async with aclosing(self._stream(select(_T.ticket, _T.body).where(*_matching(wanted)))) as chunks:
+            async for chunk in chunks:
+                yield [(row[0], row[1]) for row in chunk]
+
     async def ticket(self, tenant: str, ticket: str) -> TicketRow | None:
         """Return one ticket, asleep or not."""
         rows = await self._rows(select(TICKETS).where(_T.tenant == tenant, _T.ticket == ticket))
@@ -101,6 +108,7 @@ class SqlAgingQueries:
                 func.sum(_T.aged_from_us % SECOND_US),
                 func.min(_T.aged_from_us),
                 *older,
+                *(_count(_T.flags.bitwise_and(flag) != 0) for flag in COUNTED),
             )
             .where(STOCK, *_matching(wanted))
             .having(func.count() > 0)
@@ -193,12 +201,13 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def _group_of(row: Sequence[Any], width: int) -> Group:
-    open_, unowned, seconds, microseconds, oldest, *older = row[width:]
+    open_, unowned, seconds, microseconds, oldest, *counts = row[width:]
     return Group(
         values=tuple(row[:width]),
         open=open_,
         unowned=unowned,
         created_sum_us=int(seconds) * SECOND_US + int(microseconds),
         created_min_us=oldest,
-        older=tuple(older),
+        older=tuple(counts[: -len(COUNTED)]),
+        flagged=tuple(counts[-len(COUNTED) :]),
     )

@@ -65,6 +65,7 @@ TICKETS: Final = Table(
     Column("subject", _TEXT, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("flags", Integer, nullable=False, server_default="0"),
     postgresql_with={"fillfactor": TICKETS_FILL_PERCENT},
 )
 

@@ -7,7 +7,7 @@ from creation (from the last reopening with `age.from: episode`).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
 
@@ -16,6 +16,30 @@ KNOWN_UNTIL = Field(
     description="Up to where the events of every partition were taken in, by the clock of the slowest; "
     "null if nothing was ever read. Much earlier than now: the figures lag."
 )
+
+
+_NOW_ONLY: Final = "Null for a past instant"
+
+
+class Because(BaseModel):
+    """One reason for a ticket's place in the order of work."""
+
+    code: str = Field(
+        description="others_turn, emergency, moscow, past_due, time_left, no_deadline, vip or age",
+        examples=["time_left"],
+    )
+    text: str = Field(description="The reason in words", examples=["resolution is due in 45m"])
+    clock: str | None = Field(description="The clock that is due, for past_due and time_left")
+    due: datetime | None = Field(description="When it is due")
+    points: float | None = Field(description="What it adds to the score; null where no score decides")
+
+
+class Place(BaseModel):
+    """Where a ticket stands in the order of work, and why."""
+
+    number: int = Field(description="1 is the ticket to take next, among all that the filters let through")
+    score: float | None = Field(description="The sum of the points; null without `worklist.weights`")
+    because: list[Because] = Field(description="What decides first comes first")
 
 
 class TicketItem(BaseModel):
@@ -41,6 +65,11 @@ class TicketItem(BaseModel):
     created_at: datetime = Field(description="The earliest instant any source showed of it")
     updated_at: datetime = Field(description="Time of the newest observation")
     left_at: datetime | None = Field(description="When it last left the stock; null while open")
+    attention: list[str] = Field(
+        description="What asks for attention: escalated, stuck, stale, bouncing, close_candidate; "
+        "others may come"
+    )
+    place: Place | None = Field(None, description="With `sort=worklist`: where it stands, and why")
 
 
 class TicketPage(BaseModel):
@@ -126,8 +155,16 @@ class Figures(BaseModel):
     older_than: dict[str, int] = Field(description="Open tickets at least so old, by age edge")
     oldest_age_seconds: int | None = Field(description="Null if nothing is open")
     average_age_seconds: float | None = Field(description="Null if nothing is open")
-    past_sla: int = Field(description="Always 0 until SLA clocks are available")
-    at_risk: int = Field(description="Always 0 until SLA clocks are available")
+    past_sla: int | None = Field(description=f"With a promise that is broken and still open. {_NOW_ONLY}")
+    at_risk: int | None = Field(
+        description=f"Not past SLA, with a promise inside its warning window. {_NOW_ONLY}"
+    )
+    stuck: int | None = Field(description=f"Too long in one wait. {_NOW_ONLY}")
+    stale: int | None = Field(description=f"Without any observation for too long. {_NOW_ONLY}")
+    bouncing: int | None = Field(description=f"Reassigned or reopened too often. {_NOW_ONLY}")
+    close_candidates: int | None = Field(
+        description=f"Waiting for a customer who has been silent for too long. {_NOW_ONLY}"
+    )
 
 
 class BacklogGroup(Figures):

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from services.aging.api.answers import Figures
 from services.aging.core.age import AgeVersion
+from services.aging.core.attention import COUNTED
 from services.aging.ports import Group
 from shared.contracts.durations import bucket_labels, duration_text
 from shared.contracts.instants import SECOND_US
 from shared.contracts.tickets import Status
+
+_FLAGGED: Final = ("past_sla", "at_risk", "stuck", "stale", "bouncing", "close_candidates")
+"""The members of Figures that count COUNTED."""
 
 
 @dataclass(slots=True)
@@ -28,6 +32,8 @@ class Count:
     start_min_us: int | None = None
     statuses: dict[str, int] = field(default_factory=dict)
     older: list[int] = field(default_factory=list)
+    flagged: list[int] | None = field(default_factory=lambda: [0] * len(COUNTED))
+    """By flag, as COUNTED has them; None where nobody knows any more, for a past instant."""
 
     def __post_init__(self) -> None:
         """Begin with no ticket beyond any edge."""
@@ -37,10 +43,12 @@ class Count:
         """Count in the tickets of `group`, which all have `status`."""
         self._add(group.open, group.unowned, group.created_sum_us, group.created_min_us, status)
         self.older = [mine + theirs for mine, theirs in zip(self.older, group.older, strict=True)]
+        self._add_flagged(group.flagged)
 
     def add_ticket(self, start_us: int, passed: int, status: str, *, unowned: bool) -> None:
         """Count in one ticket whose age counts from `start_us` and is beyond `passed` edges."""
         self._add(1, int(unowned), start_us, start_us, status)
+        self.flagged = None
         for index in range(passed):
             self.older[index] += 1
 
@@ -53,6 +61,13 @@ class Count:
         self.start_sum_us += other.start_sum_us
         self._oldest(other.start_min_us)
         self.older = [mine + theirs for mine, theirs in zip(self.older, other.older, strict=True)]
+        self._add_flagged(other.flagged)
+
+    def _add_flagged(self, flagged: Sequence[int] | None) -> None:
+        if self.flagged is None or flagged is None:
+            self.flagged = None
+        else:
+            self.flagged = [mine + theirs for mine, theirs in zip(self.flagged, flagged, strict=True)]
 
     def _add(self, number: int, unowned: int, sum_us: int, min_us: int, status: str) -> None:
         self.open += number
@@ -121,8 +136,11 @@ def figures(count: Count, age: AgeVersion, at_us: int) -> dict[str, Any]:
         "older_than": dict(zip(map(duration_text, age.edges_seconds), count.older, strict=True)),
         "oldest_age_seconds": None if count.start_min_us is None else age_seconds(count.start_min_us, at_us),
         "average_age_seconds": (open_ * at_us - count.start_sum_us) / open_ / SECOND_US if open_ else None,
-        "past_sla": 0,
-        "at_risk": 0,
+        **(
+            dict.fromkeys(_FLAGGED)
+            if count.flagged is None
+            else dict(zip(_FLAGGED, count.flagged, strict=True))
+        ),
     }
 
 

@@ -12,6 +12,7 @@ from services.aging.api.answers import AbsorbedTicket, Entry, Episode, TicketDet
 from services.aging.api.asking import DIMENSIONS
 from services.aging.api.figures import age_seconds
 from services.aging.core.age import AgeVersion
+from services.aging.core.attention import names_of
 from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, decode_mark
 from services.aging.core.merges import decode_register
@@ -62,6 +63,7 @@ def _members(row: TicketRow, age: AgeVersion, now_us: int) -> dict[str, Any]:
         "created_at": from_us(row.created_us),
         "updated_at": from_us(row.updated_us),
         "left_at": None if row.left_us is None else from_us(row.left_us),
+        "attention": names_of(row.flags),
     }
 
 

@@ -42,6 +42,11 @@ STALE: Final = int(Signal.STALE)
 BOUNCING: Final = int(Signal.BOUNCING)
 CLOSE_CANDIDATE: Final = int(Signal.CLOSE_CANDIDATE)
 
+PAST_SLA: Final = 32
+AT_RISK: Final = 64
+COUNTED: Final = (PAST_SLA, AT_RISK, STUCK, STALE, BOUNCING, CLOSE_CANDIDATE)
+"""What figures count of the flags of a ticket's row, in their order."""
+
 NAMES: Final = {int(signal): str(signal.name).lower() for signal in Signal}
 """How people and facts call them."""
 _FACTS: Final = {
@@ -61,6 +66,11 @@ Awaited = tuple[int, int]
 def names_of(signals: int) -> list[str]:
     """Return what stands, in words."""
     return [name for bit, name in NAMES.items() if signals & bit]
+
+
+def flags_of(ticket: Ticket) -> int:
+    """Return what a ticket's row says about it beside its fields: its signals and its promises."""
+    return ticket.signals | PAST_SLA * ticket.past_sla | AT_RISK * ticket.at_risk
 
 
 def awaited(ticket: Ticket, terms: Terms) -> list[Awaited]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from services.aging.core.adoption import Adoption
+from services.aging.core.attention import flags_of
 from services.aging.core.backlog import Backlog
 from services.aging.core.batch import Outcome, Refused, TicketId
 from services.aging.core.cells import CellBook
@@ -215,6 +216,7 @@ class Output:
             subject=ticket.subject,
             version=ticket.version,
             body=backlog.open.body(id_) if ticket.open else encode_ticket(ticket),
+            flags=flags_of(ticket),
         )
 
     def _sleeper(self, id_: TicketId, mark: Mark) -> TicketRow:
