@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from shared.configuration.loader import read_file
-from shared.configuration.models import DEFAULT_SOURCE, Section
+from shared.configuration.models import DEFAULT_SOURCE
 from shared.configuration.problems import did_you_mean, refused
+from shared.configuration.section import Section
 from shared.configuration.validation import Finding, validate
 from shared.configuration.values import STATUS_TEXTS, Name, Word
 from shared.contracts.tickets import Activity, Actor, Channel, Kind, Priority, Visibility, WaitReason

@@ -17,7 +17,7 @@ from rich.console import Console
 from barometer.backtest.known import Noted, Replay
 from barometer.backtest.report import Report, alerts_shown
 from barometer.backtest.table import show
-from barometer.backtest.true import timelines, true_figures
+from barometer.backtest.true import Known, timelines, true_figures
 from barometer.exits import Refused, complain, reported
 from barometer.import_log import definition_for
 from barometer.instants import parse_instant
@@ -26,6 +26,7 @@ from barometer.mapping import LogMapping, load_mapping
 from barometer.places import configuration_path
 from barometer.progress import progress
 from services.aging.core.mark import mark_of, order_of
+from services.aging.core.terms import Terms
 from services.aging.settings import terms_of
 from services.alerting.settings import rules_of
 from services.intake.core.arrival import Arrival
@@ -72,7 +73,7 @@ def backtest(
     Args:
         log: The log.
         mapping: What its columns mean.
-        config: The configuration: age edges, rules, maps.
+        config: The configuration: age edges, calendars, SLA policies, rules, maps.
         at: Instants, such as 2016-04-01T00:00:00Z; by default the end of the log.
         as_known: Figures as they were known then, not as they turned out to be true.
         strict: Fail if any row could not be used.
@@ -99,6 +100,11 @@ def parse_instants(written: Sequence[str]) -> tuple[int, ...]:
     if len(written) > INSTANTS_MAX:
         raise Refused(f"--at takes at most {INSTANTS_MAX} instants")
     return tuple(sorted({to_us(parse_instant("--at", text)) for text in written}))
+
+
+def terms_for(configuration: Configuration) -> Terms:
+    """Return all that `configuration` says of facts, from the beginning of time."""
+    return terms_of(facts_document(configuration), BACKTESTED)
 
 
 def _answer(question: Question, *, strict: bool, as_json: bool) -> int:
@@ -155,7 +161,7 @@ def run(question: Question, statistics: LogStatistics, notes: list[Noted]) -> Re
     """Return the answer: figures as asked, alerts by what was known."""
     end_us = notes[-1].mark.time_us if notes else 0
     instants_us = question.instants_us or ((end_us,) if notes else ())
-    terms = terms_of(facts_document(question.configuration), BACKTESTED)
+    terms = terms_for(question.configuration)
     replay = Replay(DEFAULT_TENANT, terms, rules_of(question.configuration))
     with progress("replaying", "observations", quiet=question.quiet) as told:
         replay.run(
@@ -167,11 +173,12 @@ def run(question: Question, statistics: LogStatistics, notes: list[Noted]) -> Re
     for refused in replay.refused:
         complain(f"refused: {refused.reason.value}: {refused.detail}")
     marks = timelines(notes)
-    true = [] if question.as_known else true_figures(marks, instants_us, terms, final=replay.final)
+    known = Known(replay.final, replay.messages)
+    true = [] if question.as_known else true_figures(marks, instants_us, terms, known)
     return Report(
         tickets=len(marks),
         observations=statistics.observations,
         instants=replay.figures if question.as_known else true,
-        sla={},
+        sla=replay.sla(),
         alerts=alerts_shown(replay.changes),
     )

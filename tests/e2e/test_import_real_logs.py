@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from barometer.backtest.command import Question, policy_of, read_notes
+from barometer.backtest.command import Question, read_notes, terms_for
 from barometer.backtest.true import timelines
 from barometer.mapping import load_mapping
 from services.aging.core.facts import fact_id
@@ -79,10 +79,10 @@ def derived(log: Log) -> set[Standing]:
         log.path, load_mapping(MAPPINGS / log.mapping), Configuration(), (), as_known=False, quiet=True
     )
     _, notes = read_notes(question)
-    policy, until_us = policy_of(question.configuration), to_us(datetime(2026, 1, 1, tzinfo=UTC))
+    terms, until_us = terms_for(question.configuration), to_us(datetime(2026, 1, 1, tzinfo=UTC))
     found = set()
     for (tenant, key), marks in timelines(notes).items():
-        for draft in derive(marks, b"", policy=policy, until_us=until_us)[1]:
+        for draft in derive(marks, b"", terms=terms, until_us=until_us)[1]:
             at = from_us(draft.at_us).isoformat()
             id_ = fact_id(tenant, key, draft)
             found.add(Standing(id_, key, draft.type.value, draft.clock, draft.instance, at))

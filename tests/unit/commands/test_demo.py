@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import barometer
-from barometer.backtest.command import policy_of
+from barometer.backtest.command import terms_for
 from barometer.backtest.known import Noted, Replay
 from barometer.backtest.report import alerts_shown
 from barometer.demo import OLD_TICKETS, Desk, Shown
@@ -55,7 +55,7 @@ def test_the_same_seed_shows_the_same_desk() -> None:
 def test_a_flood_fires_a_rule_within_a_minute_and_is_worked_off() -> None:
     marks = [(one, mark_of(one)) for one in observations(shown(180))]
     notes = sorted(Noted(order_of(mark), (one.tenant, one.ticket), mark) for one, mark in marks)
-    replay = Replay("default", policy_of(CONFIGURATION), rules_of(CONFIGURATION))
+    replay = Replay("default", terms_for(CONFIGURATION), rules_of(CONFIGURATION))
     replay.run(notes, (), until_us=BEGIN_US + 180 * SECOND_US)
     floods = [one for one in alerts_shown(replay.changes) if one.rule == "queue flooded"]
     assert 1 == len(floods)
