@@ -2,8 +2,8 @@
 
 The partition's clock steps from instant to instant. At each one, all its observations are folded
 together, the cells that changed go to the rule evaluator, and time passes there too. Between
-observations only ages move: where a rule counts an age edge, the crossings are instants of their own;
-everywhere else the evaluator computes when an age gets where, so no step is needed.
+observations only ages and SLA clocks move: where a rule counts an age edge or broken promises, the crossings
+are instants of their own; everywhere else the evaluator computes when an age gets where, so no step is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from barometer.backtest.report import Figures, figures
+from barometer.backtest.report import ClockCounts, Figures, figures
 from services.aging.core.backlog import Backlog
 from services.aging.core.batch import (
     Arrival,
@@ -29,18 +29,23 @@ from services.aging.core.batch import (
     TicketId,
 )
 from services.aging.core.mark import Mark
+from services.aging.core.merges import heard
 from services.aging.core.picture import Stamp, cell_of
+from services.aging.core.policy import ClockName
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket
 from services.alerting.core.alerts import AlertRecord
 from services.alerting.core.evaluator import Evaluator
-from services.alerting.core.rules import Rule
-from shared.contracts.tickets import Absorbed
+from services.alerting.core.rules import Measure, Rule
+from shared.contracts.backlog import FactType
+from shared.contracts.tickets import Absorbed, MessageMark
 from shared.runtime.attempt import attempt
 
 MERGE_ROUNDS_MAX: Final = 100
 """Merges tell their survivors, which may be merged themselves; longer chains than this are a defect."""
 
+_VERDICTS: Final = {FactType.SLA_MET: 0, FactType.SLA_BREACHED: 1}
+_PROMISES: Final = frozenset({Measure.PAST_SLA, Measure.AT_RISK})
 _attempt: Final[Attempt] = partial(attempt, failed=Failed)
 
 
@@ -60,12 +65,14 @@ class Replay:
         self._backlog = Backlog(terms, _attempt)
         self._evaluator = Evaluator(tenant, rules) if rules else None
         self._kinds = {rule.view.kind for rule in rules}
-        self._counts_edges = any(rule.edge_seconds for rule in rules)
+        self._counts_crossings = any(rule.edge_seconds or rule.measure in _PROMISES for rule in rules)
         self._stored: dict[TicketId, Stored] = {}
         self._marks: dict[TicketId, list[Dated]] = {}
         self._registers: dict[TicketId, list[Absorbed]] = {}
         self._loaded = Loaded(tickets=self._stored, marks=self._marks, registers=self._registers)
         self._version = 0
+        self._verdicts: dict[tuple[TicketId, str, int], list[int]] = {}
+        """By clock instance, how often `met` and `breached` stand."""
         self.changes: list[AlertRecord] = []
         """What the evaluator said, in order."""
         self.figures: list[Figures] = []
@@ -96,6 +103,7 @@ class Replay:
         for at_us in waiting:
             self._take_figures(at_us)
         self._pass_time(until_us)
+        self._step([], until_us)
         if self._evaluator is not None and self._version:
             self.changes += self._evaluator.advance(until_us)
 
@@ -104,12 +112,30 @@ class Replay:
         stored = self._stored.get(id_)
         return self._backlog.open.get(id_) or (stored.ticket if stored is not None else None)
 
+    def messages(self, id_: TicketId) -> Sequence[MessageMark]:
+        """Return what was said in the tickets that a ticket absorbed, by time."""
+        registers = self._registers.get(id_)
+        return heard({one.ticket: one for one in registers}.values()) if registers else ()
+
+    def sla(self) -> dict[str, ClockCounts]:
+        """Return the clock instances by what stands of them at the end of the run; a breached one was not met."""
+        policies = [policy for version in self._terms.policies for policy in version.policies]
+        promised = {clock for policy in policies for clock in policy.promises}
+        found: dict[str, ClockCounts] = {
+            clock.value: ClockCounts() for clock in ClockName if clock.value in promised
+        }
+        for (_, clock, _), (met, breached) in self._verdicts.items():
+            found[clock].breached += bool(breached)
+            found[clock].met += bool(met and not breached)
+        return found
+
     def _take_figures(self, at_us: int) -> None:
         self._pass_time(at_us)
+        self._step([], at_us)
         self.figures.append(figures(self._backlog.open.values(), at_us, self._terms.age.at(at_us)))
 
     def _pass_time(self, until_us: int) -> None:
-        if self._counts_edges:
+        if self._counts_crossings:
             next_us = self._backlog.timers.next_us()
             while next_us is not None and next_us <= until_us:
                 self._step([], next_us)
@@ -139,6 +165,11 @@ class Replay:
         for register in outcome.registers:
             self._registers.setdefault((register.tenant, register.survivor), []).append(register)
         self.refused += outcome.refused
+        for stated in outcome.stated:
+            draft, turn = stated.statement
+            if draft.type in _VERDICTS:
+                counts = self._verdicts.setdefault((stated.id, draft.clock, draft.instance), [0, 0])
+                counts[_VERDICTS[draft.type]] += -1 if turn % 2 else 1
         return outcome
 
     def _show(self, at_us: int) -> None:

@@ -36,7 +36,7 @@ class Figures(msgspec.Struct, kw_only=True):
 
 
 class ClockCounts(msgspec.Struct):
-    """How often an SLA clock was met and breached."""
+    """How many instances of an SLA clock were met, and how many breached; what is neither is not over."""
 
     met: int = 0
     breached: int = 0
@@ -69,7 +69,7 @@ _BY_STATUS: Final = {
 
 
 def figures(tickets: Iterable[Ticket], at_us: int, age: AgeVersion) -> Figures:
-    """Return the figures of the open ones of `tickets` at `at_us`."""
+    """Return the figures of the open ones of `tickets`, whose clocks are as of `at_us`."""
     edges = age.edges_seconds
     labels = bucket_labels(age.bucket_edges_seconds)
     bucket_of = _bucket_by_edges_passed(age)
@@ -89,6 +89,8 @@ def figures(tickets: Iterable[Ticket], at_us: int, age: AgeVersion) -> Figures:
         passed_counts[age.passed(start_us, at_us)] += 1
         member = _BY_STATUS[ticket.status]
         setattr(shown, member, getattr(shown, member) + 1)
+        shown.past_sla += ticket.past_sla
+        shown.at_risk += ticket.at_risk
         priority = ticket.priority or NO_PRIORITY
         shown.by_priority[priority] = shown.by_priority.get(priority, 0) + 1
     for passed, count in enumerate(passed_counts):

@@ -21,6 +21,8 @@ _ROWS: Final[tuple[tuple[str, Callable[[Figures], object]], ...]] = (
     ("waiting", lambda one: one.waiting),
     ("oldest", lambda one: _age(one.oldest_age_seconds)),
     ("average age", lambda one: _age(one.average_age_seconds)),
+    ("past SLA", lambda one: one.past_sla),
+    ("at risk", lambda one: one.at_risk),
 )
 
 
@@ -38,7 +40,18 @@ def show(report: Report, console: Console) -> None:
             counts = (str(getattr(one, member).get(name, 0)) for one in report.instants)
             table.add_row(f"{title} {name}", *counts)
     console.print(table)
+    if report.sla:
+        _show_promises(report, console)
     _show_alerts(report, console)
+
+
+def _show_promises(report: Report, console: Console) -> None:
+    table = Table("promise", title="the whole log")
+    for heading in ("met", "broken"):
+        table.add_column(heading, justify="right")
+    for clock, counts in report.sla.items():
+        table.add_row(clock.replace("_", " "), str(counts.met), str(counts.breached))
+    console.print(table)
 
 
 def _show_alerts(report: Report, console: Console) -> None:

@@ -72,11 +72,15 @@ def test_the_answer_has_the_shape_of_the_design(ask: Ask) -> None:
                 "older_than": {"24h": 2, "48h": 0, "72h": 0, "7d": 0, "30d": 0},
                 "oldest_age_seconds": 90_000,
                 "average_age_seconds": 88_200.0,
-                "past_sla": 0,
-                "at_risk": 0,
+                "past_sla": 1,
+                "at_risk": 1,
             }
         ],
-        "sla": {},
+        "sla": {
+            "first_response": {"met": 0, "breached": 2},
+            "next_response": {"met": 0, "breached": 0},
+            "resolution": {"met": 1, "breached": 1},
+        },
         "alerts": [],
     } == answer
 
@@ -90,6 +94,96 @@ def test_figures_are_true_by_the_whole_log_or_as_they_were_known(ask: Ask) -> No
 def test_without_instants_the_end_of_the_log_is_asked_for(ask: Ask) -> None:
     instants = ask()["instants"]
     assert [("2026-01-03T12:00:00Z", 1, 1)] == [(one["at"], one["open"], one["waiting"]) for one in instants]
+
+
+DAY = "rules: []\nsla: {policies: [{name: day, clocks: {resolution: {target: 24h, warn: [30m]}}}]}"
+
+
+@pytest.mark.parametrize("known", [(), ("--as-known",)])
+@pytest.mark.parametrize(
+    ("at", "past_sla", "at_risk"),
+    [
+        ("2026-01-02T08:29:59.999999Z", 0, 0),
+        ("2026-01-02T08:30:00Z", 0, 1),
+        ("2026-01-02T09:00:00Z", 0, 1),  # the deadline itself is met
+        ("2026-01-02T09:00:00.000001Z", 1, 0),
+        ("2026-01-02T09:30:00Z", 1, 1),
+        ("2026-01-02T10:15:00Z", 2, 0),
+        ("2026-01-02T10:30:00Z", 1, 0),
+        ("2026-01-03T10:00:00Z", 0, 0),
+        ("2026-01-03T12:00:00Z", 1, 0),  # opened again, and broken before
+    ],
+)
+def test_promises_are_counted_as_of_each_instant(
+    ask: Ask, at: str, past_sla: int, at_risk: int, known: tuple[str, ...]
+) -> None:
+    (figures,) = ask("--at", at, *known, config=DAY)["instants"]
+    assert (past_sla, at_risk) == (figures["past_sla"], figures["at_risk"])
+
+
+def test_many_instants_at_once_say_the_same_of_promises_as_each_alone(ask: Ask) -> None:
+    instants = [f"2026-01-0{day}T{hour:02}:{minute}:00Z" for day in (1, 2, 3) for hour in range(24)
+                for minute in ("00", "31")]  # fmt: skip
+    together = ask("--at", *instants, config=DAY)["instants"]
+    known = ask("--at", *instants, "--as-known", config=DAY)["instants"]
+    for shown, then in zip(together, known, strict=True):
+        (alone,) = ask("--at", shown["at"], config=DAY)["instants"]
+        assert alone == shown
+        assert (shown["past_sla"], shown["at_risk"]) == (then["past_sla"], then["at_risk"]), shown["at"]
+
+
+def test_a_promise_is_broken_though_the_ticket_was_recorded_later(ask: Ask) -> None:
+    config = "rules: []\nsla: {policies: [{name: p, clocks: {first_response: {target: 5m}}}]}"
+    at = ("--at", "2026-01-01T09:06:00Z")
+    assert (1, 1) == tuple(ask(*at, config=config)["instants"][0][name] for name in ("open", "past_sla"))
+    assert 0 == ask(*at, "--as-known", config=config)["instants"][0]["past_sla"]
+
+
+def test_verdicts_are_those_of_the_whole_log_and_of_the_time_asked_for_after_it(ask: Ask) -> None:
+    assert {"resolution": {"met": 0, "breached": 2}} == ask(config=DAY)["sla"]
+    week = DAY.replace("24h", "7d")
+    assert {"resolution": {"met": 2, "breached": 0}} == ask("--at", "2026-01-01T09:30:00Z", config=week)[
+        "sla"
+    ]
+    # It was met, opened again and paused; without the pause it breaks when 7 days of open time are used.
+    running = week.replace("warn: [30m]", "pauses: []")
+    assert {"resolution": {"met": 1, "breached": 1}} == ask("--at", "2026-03-01T00:00:00Z", config=running)[
+        "sla"
+    ]
+
+
+def test_without_policies_nothing_is_promised(ask: Ask) -> None:
+    answer = ask(config="rules: []\nsla: {policies: []}")
+    assert ({}, 0, 0) == (
+        answer["sla"],
+        answer["instants"][0]["past_sla"],
+        answer["instants"][0]["at_risk"],
+    )
+
+
+def test_rules_on_promises_fire_at_the_instant_one_breaks(ask: Ask) -> None:
+    rules = "rules: [{name: late, measure: past_sla, by: queue, above: 1}, {name: soon, measure: at_risk, above: 0}]"
+    alerts = ask(config=DAY.replace("rules: []", rules))["alerts"]
+    assert [
+        ("soon", "2026-01-02T08:30:00Z", "2026-01-02T09:00:00.000001Z"),
+        ("soon", "2026-01-02T09:30:00Z", "2026-01-02T10:00:00.000001Z"),
+        ("late", "2026-01-02T10:00:00.000001Z", "2026-01-02T10:30:00Z"),
+    ] == [(one["rule"], one["fired_at"], one["resolved_at"]) for one in alerts]
+
+
+def test_the_table_shows_promises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in (("log.csv", LOG), ("m.yaml", MAPPING), ("c.yaml", DAY)):
+        (tmp_path / name).write_text(text)
+    assert 0 == run([
+        "backtest", str(tmp_path / "log.csv"), "--mapping", str(tmp_path / "m.yaml"), "--config",
+        str(tmp_path / "c.yaml"), "--at", "2026-01-02T09:30:00Z",
+    ])  # fmt: skip
+    shown = [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()
+    ]
+    assert ["past SLA", "1"] in shown
+    assert ["at risk", "1"] in shown
+    assert ["resolution", "0", "2"] in shown
 
 
 def test_several_instants_come_in_order_and_an_edge_belongs_to_the_older_side(ask: Ask) -> None:
