@@ -127,6 +127,10 @@ class AgingCollector(Collector):
              sum(len(logic.backlog.open) for logic in self._tally.logics())),
             ("barometer_quarantined_tickets", "Tickets whose timer failed.",
              sum(len(logic.backlog.quarantined) for logic in self._tally.logics())),
+            ("barometer_no_policy_tickets", "Open tickets that no SLA policy matches.",
+             sum(logic.backlog.cells.no_policy for logic in self._tally.logics())),
+            ("barometer_no_opening_tickets", "Open tickets with a clock whose calendar does not open again.",
+             sum(logic.backlog.cells.no_opening for logic in self._tally.logics())),
         )  # fmt: skip
         for name, text, value in figures:
             gauge = GaugeMetricFamily(name, text, labels=["service"])

@@ -59,6 +59,8 @@ class Counted(NamedTuple):
     at_risk: bool
     signals: int
     """What asks for attention, one bit each."""
+    no_policy: bool = False
+    no_opening: bool = False
 
 
 class CellSums:
@@ -140,6 +142,10 @@ class CellBook:
         self.age = age
         self.cells: dict[CellKey, CellSums] = {}
         self.unpublished: set[CellKey] = set()
+        self.no_policy = 0
+        """Open tickets that no SLA policy matches."""
+        self.no_opening = 0
+        """Open tickets with a clock whose calendar does not open again."""
 
     def move(self, tenant: str, was: Ticket | None, now: Ticket | None) -> None:
         """Count a ticket as it is `now` instead of as it `was` when it was counted last.
@@ -150,6 +156,8 @@ class CellBook:
         alike = before == after
         if alike and (was is None or now is None or _dimensions(was) == _dimensions(now)):
             return
+        self._count_unclocked(before, -1)
+        self._count_unclocked(after, 1)
         was_in = cell_keys(tenant, was) if was is not None and before is not None else ()
         now_in = cell_keys(tenant, now) if now is not None and after is not None else ()
         for key in was_in:
@@ -165,6 +173,7 @@ class CellBook:
         """Count an open ticket that was counted like this when its cells were published."""
         counted = self._counted(ticket)
         assert counted is not None, ticket
+        self._count_unclocked(counted, 1)
         for key in cell_keys(tenant, ticket):
             self._cell(key).add(counted)
 
@@ -179,6 +188,11 @@ class CellBook:
         if sums is not None and not sums.open:
             del self.cells[key]
 
+    def _count_unclocked(self, counted: Counted | None, number: int) -> None:
+        if counted is not None:
+            self.no_policy += number * counted.no_policy
+            self.no_opening += number * counted.no_opening
+
     def _cell(self, key: CellKey) -> CellSums:
         sums = self.cells.get(key)
         if sums is None:
@@ -191,7 +205,10 @@ class CellBook:
             return None
         start_us = self.age.start_us(ticket.created_us, ticket.episode_us)
         passed = self.age.passed(start_us, ticket.advanced_us)
-        return Counted(start_us, passed, not ticket.assignee, ticket.past_sla, ticket.at_risk, ticket.signals)
+        return Counted(
+            start_us, passed, not ticket.assignee, ticket.past_sla, ticket.at_risk, ticket.signals,
+            not ticket.policy, ticket.no_opening,
+        )  # fmt: skip
 
 
 def _dimensions(ticket: Ticket) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from services.aging.core.clock import NOT, Clock, ClockDetail
+from services.aging.core.clock import NEVER, NOT, Clock, ClockDetail
 from shared.contracts.backlog import FactType
 from shared.contracts.tickets import Status
 
@@ -136,6 +136,11 @@ class Ticket(msgspec.Struct, array_like=True, gc=False):
     def past_sla(self) -> bool:
         """Whether it is open with a breached clock that is not finished."""
         return bool(self.clocks) and self.status in OPEN and any(clock.breached for clock in self.clocks)
+
+    @property
+    def no_opening(self) -> bool:
+        """Whether a running clock has no deadline, because its calendar does not open again."""
+        return any(clock.deadline_us == NEVER for clock in self.clocks)
 
     @property
     def at_risk(self) -> bool:

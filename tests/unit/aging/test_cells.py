@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.aging.core.age import AgeVersion
 from services.aging.core.cells import CellBook, TicketId, cell_keys, recount
+from services.aging.core.clock import NEVER, Clock
 from services.aging.core.ticket import Ticket
 from shared.contracts.backlog import CellKind
 from tests.unit.aging.observations import TENANT, at
@@ -127,3 +128,17 @@ def test_age_counts_from_the_episode_where_that_is_asked_for() -> None:
     book.move(TENANT, None, reopened)
     sums = next(iter(book.cells.values()))
     assert (at(30), 0) == (sums.start_sum_us, sums.older[0])
+
+
+def test_tickets_without_a_promise_or_an_opening_are_counted_apart() -> None:
+    book = CellBook(AgeVersion())
+    bare = Ticket("desk", 0, episode=1)
+    never = Ticket("desk", 0, episode=1, policy="all@1")
+    never.clocks = [Clock("resolution", 1, "all@1", 5, 0, since_us=0, deadline_us=NEVER)]
+    book.move("acme", None, bare)
+    book.move("acme", None, never)
+    assert (1, 1) == (book.no_policy, book.no_opening)
+    book.move("acme", bare, never)
+    assert (0, 2) == (book.no_policy, book.no_opening)
+    book.move("acme", never, None)
+    assert (0, 1) == (book.no_policy, book.no_opening)
