@@ -121,7 +121,7 @@ class Clocks(Movement):
         if ticket.queue:
             ticket.queue_us, ticket.stays = at_us, 1
         is_call = False
-        if ticket.asked_us < 0:
+        if ticket.asked_us < 0 or ticket.asked_us > at_us:
             is_asking = asks(mark, at_us, ticket.channel)
             is_call = ticket.channel == Channel.PHONE.value and not is_asking and not ticket.answered
             if is_call or is_asking:

@@ -19,18 +19,18 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from services.aging.core.clocks import asks, speaker_of
 from services.aging.core.mark import Mark
 from services.aging.core.ticket import Ticket
 from shared.contracts.event_id import digest
 from shared.contracts.instants import from_us
-from shared.contracts.tickets import Absorbed, Activity, Actor, MessageMark, Visibility
+from shared.contracts.tickets import Absorbed, Actor, MessageMark
 
 LINKS_MAX: Final = 1_000
 """Links told to a survivor; a cycle longer than this is not seen (its members stay merged)."""
 MESSAGES_MAX: Final = 1_000
 """Messages told to a survivor, the earliest first: its clocks need the earliest unanswered one."""
 
-_MESSAGES: Final = {Activity.CUSTOMER_MESSAGE: Actor.CUSTOMER, Activity.AGENT_MESSAGE: Actor.AGENT}
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Absorbed)
 
@@ -77,19 +77,21 @@ def ignores_own_link(key: str, links: Mapping[str, str]) -> bool:
     return key == min(cycle_of(key, links), default=None)
 
 
-def messages_of(marks: Sequence[Mark]) -> tuple[MessageMark, ...]:
-    """Return the public messages of a timeline, the earliest first."""
-    found = [
-        MessageMark(from_us(mark.time_us), mark.actor or _MESSAGES[mark.activity])
-        for mark in marks
-        if mark.activity in _MESSAGES and mark.visibility is not Visibility.INTERNAL
-    ]
-    return tuple(found[:MESSAGES_MAX])
+def messages_of(ticket: Ticket, marks: Sequence[Mark]) -> list[MessageMark]:
+    """Return the public messages of a ticket's timeline; to be opened by its customer is one."""
+    spoken = [(mark.time_us, speaker) for mark in marks if (speaker := speaker_of(mark)) is not None]
+    opening = (ticket.created_us, Actor.CUSTOMER)
+    if marks and opening not in spoken and asks(marks[0], ticket.created_us, ticket.channel):
+        spoken.insert(0, opening)
+    return [MessageMark(from_us(at_us), actor) for at_us, actor in spoken[:MESSAGES_MAX]]
 
 
 def heard(registers: Iterable[Absorbed]) -> list[MessageMark]:
     """Return the messages of all absorbed tickets, by time: its clocks count the conversation as one."""
-    messages = (message for one in registers if not one.withdrawn for message in one.messages)
+    return _by_time(message for one in registers if not one.withdrawn for message in one.messages)
+
+
+def _by_time(messages: Iterable[MessageMark]) -> list[MessageMark]:
     return sorted(messages, key=lambda message: (message.time, message.actor.value))
 
 
@@ -103,9 +105,13 @@ class Telling(NamedTuple):
 
 def tell_survivors(
     tenant: str, key: str, was: Ticket | None, ticket: Ticket, *, links: Mapping[str, str],
-    marks: Sequence[Mark], now_us: int,
+    marks: Sequence[Mark], messages: Sequence[MessageMark], now_us: int,
 ) -> Telling:  # fmt: skip
-    """Return what the former and the present survivor of `ticket` have to know; nothing is told twice."""
+    """Return what the former and the present survivor of `ticket` have to know; nothing is told twice.
+
+    `messages` are those it heard of tickets merged into it: along a chain they come to the last. The ticket
+    that stays of a cycle passes none on, or they would go round and round.
+    """
     revision, told = (was.revision, was.told) if was is not None else (0, b"")
     former = was.link if was is not None and was.told else ""
     survivor = ticket.link if ticket.merged and ticket.link != key else ""
@@ -120,9 +126,11 @@ def tell_survivors(
         )  # fmt: skip
     if not survivor:
         return Telling(tuple(said), revision, b"")
+    stays = ignores_own_link(key, links)
+    spoken = [] if stays else _by_time([*messages_of(ticket, marks), *messages])
     content = Absorbed(
         tenant=tenant, ticket=key, survivor=survivor, revision=0, at=from_us(ticket.updated_us),
-        links=dict(sorted((cycle_of(key, links) or links).items())), messages=messages_of(marks),
+        links=dict(sorted((cycle_of(key, links) or links).items())), messages=tuple(spoken[:MESSAGES_MAX]),
     )  # fmt: skip
     telling = digest(_encoder.encode(content))
     if telling == told:

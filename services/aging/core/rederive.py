@@ -71,6 +71,7 @@ def derive_again(
         ticket,
         links=links,
         marks=without_repeats([dated.mark for dated in timeline]),
+        messages=heard(linked.values()),
         now_us=until_us,
     )
     ticket.turns, ticket.revision, ticket.told = turns, telling.revision, telling.told
