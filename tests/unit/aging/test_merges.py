@@ -16,6 +16,7 @@ from services.aging.core.merges import (
     known_links,
     messages_of,
 )
+from services.aging.core.ticket import Ticket
 from shared.contracts.instants import from_us
 from shared.contracts.tickets import Absorbed, Activity, Actor, MessageMark, Observation, Status, Visibility
 from tests.unit.aging.observations import END_US, TENANT, at, seen
@@ -188,21 +189,27 @@ def test_a_survivor_hears_the_public_messages_only_the_earliest_first() -> None:
         seen(hours=0, activity=Activity.CUSTOMER_MESSAGE),
         seen(hours=1, activity=Activity.INTERNAL_NOTE),
         seen(hours=2, activity=Activity.AGENT_MESSAGE, actor=Actor.BOT),
-        seen(hours=3, status=Status.SOLVED),
+        seen(hours=3, activity=Activity.AGENT_MESSAGE),
+        seen(hours=4, status=Status.SOLVED),
     ]
-    assert (
+    ticket = Ticket("desk", at(0))
+    assert [
         MessageMark(from_us(at(0)), Actor.CUSTOMER),
-        MessageMark(from_us(at(2)), Actor.BOT),
-    ) == messages_of([arrival(mark, 0).mark for mark in marks])
+        MessageMark(from_us(at(3)), Actor.AGENT),
+    ] == messages_of(ticket, [arrival(mark, 0).mark for mark in marks])
     one = arrival(seen(activity=Activity.CUSTOMER_MESSAGE), 0).mark
-    assert MESSAGES_MAX == len(messages_of([one] * (MESSAGES_MAX + 1)))
+    assert MESSAGES_MAX == len(messages_of(ticket, [one] * (MESSAGES_MAX + 1)))
+
+
+def test_being_opened_by_its_customer_is_a_message_of_a_ticket() -> None:
+    shown = arrival(seen(hours=1, created_hours=0), 0).mark
+    assert [MessageMark(from_us(at(0)), Actor.CUSTOMER)] == messages_of(Ticket("desk", at(0)), [shown])
 
 
 def test_a_message_that_the_customer_cannot_see_is_not_told() -> None:
     hidden = arrival(seen(activity=Activity.AGENT_MESSAGE), 0).mark
-    assert () == messages_of(
-        [type(hidden)(0, "1", "desk", Activity.AGENT_MESSAGE, None, Visibility.INTERNAL)]
-    )
+    mark = type(hidden)(0, "1", "desk", Activity.AGENT_MESSAGE, None, Visibility.INTERNAL)
+    assert [] == messages_of(Ticket("desk", 0), [mark])
 
 
 def test_a_register_is_read_back_as_it_was_written() -> None:

@@ -9,28 +9,30 @@ import pytest
 
 from services.aging.core.terms import HoursVersion, Terms, reaches_back_us
 from shared.calendars.hours import Hours
-from tests.unit.aging.sla.story import (
+from tests.unit.aging.sla.agreed import (
     OFFICE,
-    agent,
     clock,
     hours,
-    opened,
     policy,
     promises,
-    shows,
     since,
-    solves,
-    tell,
     terms,
     us,
+)
+from tests.unit.aging.sla.story import (
+    agent,
+    opened,
+    shows,
+    solves,
+    tell,
     waits,
     works,
 )
 
 
-def office(target: str, of: Hours = OFFICE, **more: str) -> Terms:
+def office(target: str, of: Hours = OFFICE, *, warn: str = "") -> Terms:
     """Return terms with one resolution in the hours of `of`."""
-    return terms(policy(calendar="own", resolution=clock(target, **more)), own=of)
+    return terms(policy(calendar="own", resolution=clock(target, warn=warn)), own=of)
 
 
 def deadline(by: Terms, created: str) -> str | None:

@@ -9,19 +9,21 @@ import pytest
 from services.aging.core.clock import next_us
 from services.aging.core.terms import Terms
 from services.aging.settings import default_terms
-from tests.unit.aging.sla.story import (
-    agent,
+from tests.unit.aging.sla.agreed import (
     clock,
-    customer,
     length,
     long,
-    opened,
     policy,
     promises,
+    terms,
+)
+from tests.unit.aging.sla.story import (
+    agent,
+    customer,
+    opened,
     shows,
     solves,
     tell,
-    terms,
     waits,
     works,
 )

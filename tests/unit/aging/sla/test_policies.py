@@ -7,20 +7,22 @@ policy, no priority".
 from __future__ import annotations
 
 from shared.contracts.backlog import Cause
-from tests.unit.aging.sla.story import (
+from tests.unit.aging.sla.agreed import (
     NEVER,
-    agent,
-    cause_of,
     clock,
-    customer,
-    opened,
     policy,
     promises,
-    shows,
     since,
+    terms,
+)
+from tests.unit.aging.sla.story import (
+    agent,
+    cause_of,
+    customer,
+    opened,
+    shows,
     solves,
     tell,
-    terms,
     waits,
     works,
 )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from services.aging.core.terms import Terms
 from shared.contracts.backlog import Cause
+from tests.unit.aging.sla.agreed import (
+    clock,
+    policy,
+    promises,
+    terms,
+)
 from tests.unit.aging.sla.story import (
     agent,
     cause_of,
-    clock,
     opened,
-    policy,
-    promises,
     shows,
     solves,
     tell,
-    terms,
     waits,
     works,
 )

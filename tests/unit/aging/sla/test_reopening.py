@@ -8,23 +8,25 @@ from services.aging.core.fold import derive
 from services.aging.core.mark import mark_of, order_of
 from services.aging.core.story import Story
 from shared.contracts.tickets import Activity
-from tests.unit.aging.sla.story import (
-    agent,
+from tests.unit.aging.sla.agreed import (
     clock,
-    customer,
     long,
-    opened,
-    opened_by_agent,
     policy,
     promises,
+    terms,
+    us,
+    when,
+)
+from tests.unit.aging.sla.story import (
+    agent,
+    customer,
+    opened,
+    opened_by_agent,
     saw,
     shows,
     solves,
     tell,
-    terms,
-    us,
     waits,
-    when,
     works,
 )
 

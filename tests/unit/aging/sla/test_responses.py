@@ -8,14 +8,16 @@ from __future__ import annotations
 import pytest
 
 from shared.contracts.tickets import Activity, Actor, Visibility
+from tests.unit.aging.sla.agreed import (
+    clock,
+    promises,
+)
 from tests.unit.aging.sla.story import (
     agent,
-    clock,
     customer,
     note,
     opened,
     opened_by_agent,
-    promises,
     saw,
     shows,
     tell,
