@@ -140,6 +140,7 @@ def _open_aging(common: _Common) -> AbstractAsyncContextManager[Aging]:
         keyring=common.keyring,
         configurations=common.configurations,
         database_url=sqlite_url(database_file(common.data, "aging")),
+        worklist=common.configuration.sla.worklist,
     )
     return open_aging(given, AgingSettings())
 

@@ -20,12 +20,20 @@ from services.aging.api import router
 from services.aging.core.age import AgeVersion
 from services.aging.core.timeline import as_of
 from services.aging.ports import AgingChanges
-from services.aging.settings import GROUP, ProcessSettings, Settings, age_of, default_terms
+from services.aging.settings import (
+    GROUP,
+    ProcessSettings,
+    Settings,
+    age_of,
+    arrangement_of,
+    default_terms,
+)
 from services.aging.worker import AgingLogic, Placement
 from shared.bus.connect import connect
 from shared.bus.port import Bus
 from shared.clock import Clock, SystemClock
 from shared.configuration.loader import load
+from shared.configuration.sla import Worklist
 from shared.contracts.topics import CELLS, EVENTS
 from shared.http import health, openapi_page, problems
 from shared.http.configured import keyring_of
@@ -50,6 +58,7 @@ class Given:
     keyring: Keyring
     configurations: Configurations
     database_url: str
+    worklist: Worklist
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,10 @@ async def open_aging(given: Given, settings: Settings) -> AsyncIterator[Aging]:
             latest = given.configurations.latest
             return AgeVersion() if latest is None else age_of(latest.document)
 
-        routes = router(store, clock=given.clock, keyring=given.keyring, age=age, as_of=as_of)
+        routes = router(
+            store, clock=given.clock, keyring=given.keyring, age=age, as_of=as_of,
+            arrange=arrangement_of(given.worklist),
+        )  # fmt: skip
         workers: dict[str, Worker] = {SERVICE: group}
         yield Aging(routes, workers, group, given.configurations)
 
@@ -146,6 +158,7 @@ async def main(settings: ProcessSettings, environment: Mapping[str, str]) -> Non
             keyring=keyring_of(configuration),
             configurations=configurations,
             database_url=settings.database,
+            worklist=configuration.sla.worklist,
         )
         aging = await stack.enter_async_context(open_aging(given, settings.aging))
         workers = {**aging.workers, "configuration": configurations}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Any, Final, NamedTuple
 from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.policy import Policy, PolicyVersion, Promise, Stage
 from services.aging.core.terms import Attention, HoursVersion, Terms
+from services.aging.core.worklist import Weights, WorkOrder
 from shared.calendars.compiled import compiled
 from shared.calendars.definition import CalendarDefinition, definition_from
 from shared.calendars.hours import Hours
 from shared.configuration.facts import facts_document
 from shared.configuration.models import Configuration
+from shared.configuration.sla import Worklist
 from shared.contracts.configuration import ConfigVersion
 from shared.contracts.instants import SECOND_US, to_us
 from shared.contracts.topics import TOPICS, PartitionedBy
@@ -234,6 +236,16 @@ def attention_of(document: Mapping[str, Any]) -> Attention:
         close_after_us=written["close_after"] * SECOND_US,
         escalate=bool(written["escalate"]),
     )
+
+
+def arrangement_of(worklist: Worklist) -> Callable[[int, AgeVersion], WorkOrder]:
+    """Return what puts tickets in the order of work that the configuration asks for."""
+    weights = None if worklist.weights is None else Weights(**worklist.weights.model_dump())
+
+    def arrange(now_us: int, age: AgeVersion) -> WorkOrder:
+        return WorkOrder(now_us, age, weights, moscow=worklist.moscow)
+
+    return arrange
 
 
 def _effective_us(written: str | None) -> int:

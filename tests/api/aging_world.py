@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from services.aging.adapters.sql import SqlAgingStore
 from services.aging.api import router
+from services.aging.api.surface import Arrange
 from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.attention import flags_of
 from services.aging.core.fold import derive
@@ -23,6 +24,7 @@ from services.aging.core.merges import encode_register
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket, encode_ticket
 from services.aging.core.timeline import as_of
+from services.aging.core.worklist import WorkOrder
 from services.aging.ports import AgingChanges, MarkRow, RegisterRow, TicketRow
 from shared.clock import ManualClock
 from shared.contracts.instants import to_us
@@ -117,13 +119,19 @@ def a_row(tenant: str, key: str, ticket: Ticket, *, asleep: bool) -> TicketRow:
 
 
 @asynccontextmanager
-async def a_world(directory: Path, keyring: Keyring = Keyring(())) -> AsyncIterator[World]:  # noqa: B008
+async def a_world(
+    directory: Path,
+    keyring: Keyring = Keyring(()),  # noqa: B008
+    arrange: Arrange = WorkOrder,
+) -> AsyncIterator[World]:
     """Open a store in `directory` and the API on it."""
     clock = ManualClock(to_us(NOW))
     async with SqlAgingStore.open(f"sqlite+aiosqlite:///{directory}/aging.db") as store:
         app = FastAPI()
         problems.install(app)
-        app.include_router(router(store, clock=clock, keyring=keyring, age=lambda: AGE, as_of=as_of))
+        app.include_router(
+            router(store, clock=clock, keyring=keyring, age=lambda: AGE, as_of=as_of, arrange=arrange)
+        )
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
             yield World(store, await Owner.of(store), http, clock)

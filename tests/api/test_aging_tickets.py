@@ -93,7 +93,8 @@ async def test_pages_follow_their_cursor_to_the_end(stocked: World, sort: str) -
     ("query", "parameter"),
     [
         ({"sort": "due"}, "sort"),
-        ({"sort": "worklist"}, "sort"),
+        ({"sort": "worklist", "open": "false"}, "sort"),
+        ({"sort": "worklist", "cursor": "AAAA"}, "cursor"),
         ({"sort": "size"}, "sort"),
         ({"queu": "first"}, "queu"),
         ({"limit": 501}, "limit"),

@@ -52,7 +52,7 @@ WaitReasonAsked = Literal["customer", "vendor", "internal", "scheduled", ""]
 
 
 class Sort(str, Enum):
-    """Order of a list. `due` and `worklist` need SLA clocks and are not available yet."""
+    """Order of a list. `due` is not available yet."""
 
     AGE = "age"
     NEWEST = "newest"
@@ -116,7 +116,11 @@ class TicketsAsked(Filters):
     min_age: Annotated[str, Field(pattern=DURATION_PATTERN)] | None = Field(
         None, description="At least so old, as 90s, 10m, 24h or 7d", examples=["72h"]
     )
-    sort: Sort = Field(Sort.AGE, description="`age`: the oldest first; `newest`: the youngest first")
+    sort: Sort = Field(
+        Sort.AGE,
+        description="`age`: the oldest first; `newest`: the youngest first; `worklist`: what to work on next "
+        "first, each with its `place`",
+    )
     limit: int = Field(PAGE_TICKETS_DEFAULT, ge=1, le=PAGE_TICKETS_MAX)
     cursor: str | None = Field(None, max_length=CURSOR_CHARACTERS_MAX)
 
@@ -149,7 +153,7 @@ class BacklogAsked(Filters):
 
 def is_newest_first(sort: Sort) -> bool:
     """Return whether the youngest come first; raises Problem for orders that are not available."""
-    if sort in {Sort.DUE, Sort.WORKLIST}:
+    if sort is Sort.DUE:
         detail = f"sort={sort.value} is not available yet: it needs SLA clocks"
         raise Problem("invalid-request", 422, faults=[Fault(detail, parameter="sort")])
     return sort is Sort.NEWEST

@@ -19,6 +19,7 @@ from services.aging.api.answers import (
 from services.aging.api.asking import (
     KEY_CHARACTERS_MAX,
     BacklogAsked,
+    Sort,
     TenantAsked,
     TicketsAsked,
     is_newest_first,
@@ -27,9 +28,11 @@ from services.aging.api.asking import (
 )
 from services.aging.api.backlog import backlog
 from services.aging.api.morning import morning
-from services.aging.api.surface import AsOf, Surface
+from services.aging.api.surface import Arrange, AsOf, Surface
 from services.aging.api.tickets import detail, item
+from services.aging.api.worklist import worklist
 from services.aging.core.age import AgeVersion
+from services.aging.core.worklist import WorkOrder
 from services.aging.ports import AgingQueries, Cursor
 from shared.clock import Clock
 from shared.contracts.instants import from_us
@@ -63,10 +66,19 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def router(
-    queries: AgingQueries, *, clock: Clock, keyring: Keyring, age: Callable[[], AgeVersion], as_of: AsOf
+    queries: AgingQueries,
+    *,
+    clock: Clock,
+    keyring: Keyring,
+    age: Callable[[], AgeVersion],
+    as_of: AsOf,
+    arrange: Arrange = WorkOrder,
 ) -> APIRouter:
-    """Return the routes. `age` gives the edges in force; `as_of` folds a timeline up to an instant."""
-    surface = Surface(queries, clock, keyring, age, as_of)
+    """Return the routes. `age` gives the edges in force; `as_of` folds a timeline up to an instant.
+
+    `arrange` gives the order of work; without it the standard one holds.
+    """
+    surface = Surface(queries, clock, keyring, age, as_of, arrange)
     routes = APIRouter(tags=["backlog"], responses=_REFUSALS)
     _add_tickets(routes, surface)
     _add_figures(routes, surface)
@@ -79,10 +91,13 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
     @routes.get("/v1/tickets", summary="Tickets, the oldest first")
     async def tickets(asked: Annotated[TicketsAsked, Query()], principal: Principal = reader) -> TicketPage:
         """List tickets. Over all pages, a ticket that does not change meanwhile comes exactly once."""
+        tenant = surface.tenant(principal, asked.tenant)
+        if asked.sort is Sort.WORKLIST:
+            return await worklist(surface, tenant, asked)
         newest_first = is_newest_first(asked.sort)
         now_us, age = surface.clock.now_us(), surface.age()
         found = await surface.queries.find(
-            asked.wanted(surface.tenant(principal, asked.tenant), now_us),
+            asked.wanted(tenant, now_us),
             after=read_cursor(asked.cursor, newest_first=newest_first),
             newest_first=newest_first,
             limit=asked.limit + 1,

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from services.aging.core.age import AgeVersion
 from services.aging.core.mark import Mark
 from services.aging.core.ticket import Ticket
+from services.aging.core.worklist import WorkOrder
 from services.aging.ports import AgingQueries
 from shared.clock import Clock
 from shared.contracts.instants import from_us
@@ -18,7 +19,8 @@ from shared.http.keys import Keyring, Principal
 from shared.http.problems import Problem
 
 PAST_QUESTIONS_AT_ONCE: Final = 2
-"""Counting a past instant again is seconds of work on a large backlog; the others wait their turn."""
+"""Counting a past instant again, or putting all tickets in order, is seconds of work on a large backlog; the
+others wait their turn."""
 
 
 class AsOf(Protocol):
@@ -27,6 +29,10 @@ class AsOf(Protocol):
     def __call__(self, marks: Iterable[Mark], at_us: int) -> Ticket | None:
         """Return the ticket at `at_us`."""
         ...
+
+
+Arrange = Callable[[int, AgeVersion], WorkOrder]
+"""Gives the order of work at an instant, as the configuration wants it; the age edges say what is old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class Surface:
     keyring: Keyring
     age: Callable[[], AgeVersion]
     as_of: AsOf
+    arrange: Arrange = WorkOrder
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PAST_QUESTIONS_AT_ONCE))
 
     def tenant(self, principal: Principal, asked: str | None) -> str:

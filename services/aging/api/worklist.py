@@ -1,0 +1,123 @@
+"""`GET /v1/tickets?sort=worklist`: the order of work, page by page, each place with its reasons.
+
+No index can hold this order: it depends on the clocks of each ticket and, with weights, on the moment. So
+all tickets that are asked for are put in order for each page, off the event loop, by the instant of the
+first page: what does not change meanwhile keeps its position, and comes exactly once.
+"""
+
+from __future__ import annotations
+
+import base64
+from bisect import bisect_right
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Annotated, Final
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+
+from services.aging.api.answers import Because, Place, TicketItem, TicketPage
+from services.aging.api.asking import TicketsAsked
+from services.aging.api.surface import Surface
+from services.aging.api.tickets import item
+from services.aging.core.ticket import decode_ticket
+from services.aging.core.worklist import Position, WorkOrder
+from services.aging.ports import TicketRow
+from shared.contracts.instants import from_us
+from shared.http.problems import Fault, Problem
+
+WORKLIST_TICKETS_MAX: Final = 100_000
+"""Tickets put in order for one page: a second, and 30 MB. Nobody works on more; filters make them fewer."""
+
+_Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+
+
+class _Bookmark(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """Where a page ended, and by which instant it was put in order."""
+
+    now_us: _Number
+    group: _Number
+    moscow: _Number
+    score: float
+    due: _Number
+    standing: _Number
+    start_us: _Number
+    key: str
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Bookmark)
+
+
+async def worklist(surface: Surface, tenant: str, asked: TicketsAsked) -> TicketPage:
+    """Answer `asked`. Raises Problem if it asks for others than open tickets, or for too many of them."""
+    clock_us = surface.clock.now_us()
+    end = None if asked.cursor is None else _read(asked.cursor, clock_us)
+    now_us = clock_us if end is None else end.now_us
+    order = surface.arrange(now_us, surface.age())
+    positions = await _positions(surface, order, tenant, asked, now_us)
+    begin = 0 if end is None else bisect_right(positions, Position(*msgspec.structs.astuple(end)[1:]))
+    page = positions[begin : begin + asked.limit]
+    rows = await surface.queries.load_tickets([(tenant, position.key) for position in page])
+    found = [
+        _item(row, order, position, number)
+        for number, position in enumerate(page, begin + 1)
+        if (row := rows.get((tenant, position.key))) is not None and row.open  # it may have left since
+    ]
+    more = begin + len(page) < len(positions)
+    return TicketPage(at=from_us(now_us), tickets=found, next=_written(now_us, page[-1]) if more else None)
+
+
+async def _positions(
+    surface: Surface, order: WorkOrder, tenant: str, asked: TicketsAsked, now_us: int
+) -> list[Position]:
+    wanted = asked.wanted(tenant, now_us)
+    if not wanted.open:
+        detail = "the order of work is one of open tickets: leave out open=false and outcomes"
+        raise Problem("invalid-request", 422, faults=[Fault(detail, parameter="sort")])
+    found: list[Position] = []
+    async with surface.turn, aclosing(surface.queries.bodies(wanted)) as chunks:
+        async for chunk in chunks:
+            found += await run_in_threadpool(_placed, order, chunk)
+            if len(found) > WORKLIST_TICKETS_MAX:
+                detail = f"more than {WORKLIST_TICKETS_MAX} tickets to put in order: filter, by queue for one"
+                raise Problem("invalid-request", 422, faults=[Fault(detail, parameter="sort")])
+    return await run_in_threadpool(sorted, found)
+
+
+def _placed(order: WorkOrder, chunk: Sequence[tuple[str, bytes]]) -> list[Position]:
+    return [order.position(key, decode_ticket(body)) for key, body in chunk]
+
+
+def _item(row: TicketRow, order: WorkOrder, position: Position, number: int) -> TicketItem:
+    because = [
+        Because(
+            code=reason.code,
+            text=reason.text,
+            clock=reason.clock,
+            due=None if reason.due_us is None else from_us(reason.due_us),
+            points=reason.points,
+        )
+        for reason in order.reasons(decode_ticket(row.body))
+    ]
+    shown = item(row, order.age, order.now_us)
+    score = None if order.weights is None else -position.score
+    shown.place = Place(number=number, score=score, because=because)
+    return shown
+
+
+def _written(now_us: int, end: Position) -> str:
+    return base64.urlsafe_b64encode(_encoder.encode(_Bookmark(now_us, *end))).decode().rstrip("=")
+
+
+def _read(cursor: str, clock_us: int) -> _Bookmark:
+    try:
+        bookmark = _decoder.decode(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        )
+    except ValueError:  # msgspec's errors are some, too
+        bookmark = None
+    if bookmark is None or not 0 <= bookmark.now_us <= clock_us:
+        detail = "this is no cursor of a list in this order; begin again without one"
+        raise Problem("invalid-request", 422, faults=[Fault(detail, parameter="cursor")])
+    return bookmark
