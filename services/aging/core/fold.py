@@ -54,11 +54,17 @@ def derive(
     source = marks[0].source if marks else ""
     ticket = Ticket(source, first_us, ignores_link=ignores_link, advanced_us=first_us - 1, clocks=[])
     ticket.generation = terms.generation
-    story = story or Story()
+    listener, story = story, story or Story()
     drafts: list[Draft] = []
     for mark in _with_messages(ticket, marks, messages, until_us) if messages and marks else marks:
+        story.mark = None
         _pass_time(ticket, drafts, terms, story, before_us=mark.time_us)
+        known = len(drafts)
+        story.mark = mark
         _take(ticket, drafts, mark, terms, story)
+        if listener is not None:
+            listener.told(drafts[known:])
+    story.mark = None
     ticket.last_order = last_order
     _advance(ticket, drafts, terms, story, until_us=until_us)
     drafts.sort(key=_at_us)

@@ -222,6 +222,7 @@ class Movement:
         if former is not None:  # superseded meanwhile: it is breached once, and warned of each stage once
             clock.breached, clock.told = former.breached, former.told
             clock.deadline_us = former.deadline_us if former.breached else NOT
+            self.story.again(clock.name, clock.instance)
         for kind, begin_us, end_us in self.story.past(
             hours, promise.pauses, clock.started_us, at_us, longest_us
         ):

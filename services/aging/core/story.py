@@ -7,10 +7,12 @@ interval of each clock. Both are asked of the whole timeline only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from services.aging.core.clock import Clock
+from services.aging.core.mark import Mark
+from services.aging.core.ticket import Draft, TurnKey
 from shared.calendars.hours import Hours, NoOpening
 
 RUNNING: Final = "running"
@@ -27,6 +29,17 @@ class Span(NamedTuple):
     """`running`, a wait reason, or how the ticket left the stock."""
     from_us: int
     until_us: int
+    began: Mark | None = None
+    """What was observed when it began; None: time passed, or other terms came into force."""
+    ended: Mark | None = None
+
+
+class Wait(NamedTuple):
+    """From `at_us` on the ticket stood for `why`; empty: nobody was waited for."""
+
+    at_us: int
+    why: str
+    mark: Mark | None
 
 
 class Story:
@@ -36,13 +49,28 @@ class Story:
         self.spans: list[Span] = []
         self.gone: dict[tuple[str, int], Clock] = {}
         """Instances that ended or were superseded, as they were then; another policy may bring one back."""
-        self._waits: list[tuple[int, str]] = []
-        self._since: dict[tuple[str, int], tuple[str, int]] = {}
+        self.mark: Mark | None = None
+        """What is observed; None while time passes."""
+        self.causes: dict[TurnKey, Mark] = {}
+        """What brought facts about, of those that time did not."""
+        self.waits: list[Wait] = []
+        """What the ticket stood for, in order."""
+        self._since: dict[tuple[str, int], tuple[str, int, Mark | None]] = {}
 
     def wait(self, at_us: int, why: str) -> None:
         """From `at_us` on the ticket stands for `why`; empty: somebody works on it, or should."""
-        if not self._waits or self._waits[-1][1] != why:
-            self._waits.append((at_us, why))
+        if not self.waits or self.waits[-1].why != why:
+            self.waits.append(Wait(at_us, why, self.mark))
+
+    def told(self, drafts: Sequence[Draft]) -> None:
+        """`drafts` came with the mark of now; those that were overdue before it came with time."""
+        mark = self.mark
+        if mark is not None:
+            self.causes.update((draft.key, mark) for draft in drafts if draft.at_us == mark.time_us)
+
+    def again(self, clock: str, instance: int) -> None:
+        """An instance that was superseded comes back: it counts from its beginning by another policy."""
+        self.spans = [span for span in self.spans if (span.clock, span.instance) != (clock, instance)]
 
     def past(
         self, hours: Hours, pauses: Collection[str], from_us: int, until_us: int, max_pause_us: int | None
@@ -51,8 +79,8 @@ class Story:
         found: list[tuple[str, int, int]] = []
         capped_us: int | None = None
         paused = False
-        ends = [at for at, _ in self._waits[1:]] + [until_us]
-        for (begin_us, why), end_us in zip(self._waits, ends, strict=True):
+        ends = [wait.at_us for wait in self.waits[1:]] + [until_us]
+        for (begin_us, why, _), end_us in zip(self.waits, ends, strict=True):
             low, high = max(begin_us, from_us), min(end_us, until_us)
             if why in pauses and not paused:
                 capped_us = _cap_us(hours, low, max_pause_us)
@@ -69,17 +97,17 @@ class Story:
         """A clock's interval of some kind ends at `at_us`, and one of `kind` begins; empty: none does."""
         key = (clock, instance)
         if key in self._since:
-            former, since_us = self._since.pop(key)
+            former, since_us, began = self._since.pop(key)
             if since_us < at_us:
-                self.spans.append(Span(clock, instance, policy, former, since_us, at_us))
+                self.spans.append(Span(clock, instance, policy, former, since_us, at_us, began, self.mark))
         if kind:
-            self._since[key] = (kind, at_us)
+            self._since[key] = (kind, at_us, self.mark)
 
     def until(self, at_us: int, policies: Mapping[tuple[str, int], str]) -> list[Span]:
         """Return all spans, those that still last cut at `at_us`; `policies` are the labels of those."""
         lasting = [
-            Span(name, instance, policies.get((name, instance), ""), kind, since_us, at_us)
-            for (name, instance), (kind, since_us) in self._since.items()
+            Span(name, instance, policies.get((name, instance), ""), kind, since_us, at_us, began)
+            for (name, instance), (kind, since_us, began) in self._since.items()
             if since_us < at_us
         ]
         return [*self.spans, *lasting]
