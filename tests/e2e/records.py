@@ -15,7 +15,7 @@ from shared.bus.connect import connect
 from shared.bus.port import Reader
 from shared.clock import SystemClock
 from shared.codec import decode
-from shared.contracts.backlog import Fact
+from shared.contracts.backlog import Fact, FactType
 from shared.contracts.records import Record
 from shared.contracts.tickets import Observation
 from shared.contracts.topics import EVENTS, FACTS, REJECTED, Topic
@@ -137,9 +137,14 @@ def facts(deployment: Deployment) -> list[Fact]:
 
 
 def standing(published: Sequence[Fact]) -> set[Standing]:
-    """Return the facts that stand: for each id, the highest turn decides."""
+    """Return the facts that stand: for each id, the highest turn decides.
+
+    Not those that tell of a change of mind: whether there was one depends on the order of arrival.
+    """
     newest: dict[str, Fact] = {}
     for fact in published:
+        if fact.type is FactType.SLA_RESTATED:
+            continue
         known = newest.get(fact.id)
         if known is None or fact.turn > known.turn:
             newest[fact.id] = fact
