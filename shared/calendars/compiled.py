@@ -104,9 +104,10 @@ _UNSEEN: Final = _Layout([_NEVER_US], [_NEVER_US], [0], 1, 0, 0, 0)
 class Calendar:
     """The hours of a definition. Raises NoOpening for what lies beyond the horizon, in every method."""
 
-    __slots__ = ("_ever_opens", "_layout", "_years")
+    __slots__ = ("_ever_opens", "_layout", "_years", "definition")
 
     def __init__(self, definition: CalendarDefinition) -> None:
+        self.definition: Final = definition
         self._ever_opens = definition.ever_opens
         self._years = Years(definition)
         self._layout = _UNSEEN

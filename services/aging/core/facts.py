@@ -26,7 +26,7 @@ LATE_AFTER_US: Final = SECOND_US
 """A fact stated at most this long after its instant is on time."""
 
 
-_OF_TIME: Final = frozenset({
+OF_TIME: Final = frozenset({
     FactType.AGE_CROSSED, FactType.SLA_WARNED, FactType.SLA_BREACHED,
     FactType.ESCALATED, FactType.STUCK, FactType.STALE, FactType.CLOSE_CANDIDATE,
 })  # fmt: skip
@@ -87,7 +87,7 @@ def fact_of(
     """Return the fact to publish. `cause` says why now; time and lateness are worked out here."""
     draft, detail = statement.draft, statement.draft.detail
     late_us = max(0, stated_us - draft.at_us)
-    if cause is Cause.OBSERVED and draft.type in _OF_TIME:
+    if cause is Cause.OBSERVED and draft.type in OF_TIME:
         cause = Cause.TIME
     fact = Fact(
         id=fact_id(tenant, key, draft),
