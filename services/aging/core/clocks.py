@@ -148,7 +148,7 @@ class Clocks(Movement):
             self._agent_wrote(at_us)
         if was.open and not ticket.open:
             self._leave(at_us)
-        if ticket.queue != was.queue and ticket.open:
+        if ticket.queue != was.queue and ticket.open and was.open:
             self._enter_queue(at_us)
         ticket.disputed = self._is_disputed(speaker)
         why = why_it_stands(ticket)

@@ -148,7 +148,9 @@ class Movement:
         """Let happen what `at_us` brings about for a clock: a warning, the end of a pause, the breach."""
         promise, hours = self.terms.promise(clock.policy, clock.name)
         if clock.warn_us == at_us:
-            clock.stage += 1
+            used = used_us(clock, hours, at_us)
+            begun = sum(amount <= used for amount, _ in stages_of(promise, clock.target_us))
+            clock.stage = max(clock.stage + 1, begun)
             self._warn(clock, at_us, "")
             next_warning(clock, promise, hours)
         elif clock.resume_us == at_us:
@@ -184,7 +186,7 @@ class Movement:
         amounts = [amount for amount, _ in stages_of(promise, clock.target_us)]
         clock.stage = sum(amount <= clock.used_us for amount in amounts)
         if clock.stage > clock.told and instant(hours, at_us, 0) != at_us:
-            clock.stage -= 1  # nobody is warned while it is closed: the stage begins with the next opening
+            clock.stage = clock.told  # nobody is warned while it is closed: it begins with the next opening
         retime(clock, promise, hours)
         if kind is not None:
             self.state(kind, clock, at_us, reason=reason)
