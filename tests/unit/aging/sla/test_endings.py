@@ -94,6 +94,20 @@ def test_showing_the_same_queue_again_is_no_new_stay_and_no_queue_is_none() -> N
     assert ["Mon 09:30 started", "Mon 11:00 met"] == told.of("team")
 
 
+def test_a_ticket_that_is_reopened_into_another_queue_begins_one_stay() -> None:
+    """Section 3, item 9: instances are numbered by the stays there were."""
+    told = tell(
+        promises(team="2h"), opened("Mon 09:00", queue="first"), solves("Mon 10:00"),
+        works("Mon 11:00", queue="second"),
+    )  # fmt: skip
+    assert [
+        "Mon 09:00 started",
+        "Mon 10:00 met",
+        "Mon 11:00 started #2 (reopened)",
+        "Mon 13:00 breached #2",
+    ] == told.of("team")
+
+
 # ------------------------------------------------------------------------------------- the deadline second
 @pytest.mark.parametrize(
     ("answered", "expected"),

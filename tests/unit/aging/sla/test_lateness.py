@@ -207,7 +207,7 @@ def test_lead_times_of_warnings_are_shares_or_time_left_as_many_as_one_likes() -
 def test_two_stages_of_one_instant_are_one_warning() -> None:
     """Section 3, item 3: nobody is told twice at once."""
     told = tell(promises(resolution=clock("10h", warn="90% 1h")), opened("Mon 09:00"))
-    assert ["Mon 09:00 started", "Mon 18:00 warned (90%)", "Mon 19:00 breached"] == told.of("resolution")
+    assert ["Mon 09:00 started", "Mon 18:00 warned (3600s)", "Mon 19:00 breached"] == told.of("resolution")
 
 
 def test_a_ticket_is_at_risk_inside_its_warning_window_and_past_sla_after_its_deadline() -> None:
