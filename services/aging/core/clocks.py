@@ -1,6 +1,6 @@
 """What happens to a ticket's SLA clocks when something happens to the ticket, and when time passes.
 
-The rules, and where they come from, are in docs/sla-policies.md. Whose turn it is follows from the
+The rules are in docs/sla-clocks.md. Whose turn it is follows from the
 messages, not from the status. Elapsed and paused time belong to the ticket's timeline, so another policy
 or priority reads the same time against another target. Within one mark stops come before pauses, and
 pauses before starts.
