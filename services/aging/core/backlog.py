@@ -106,8 +106,12 @@ class Backlog(Memory):
 
     def finish(self, outcome: Outcome, loaded: Loaded, *, until_us: int) -> None:
         """Derive again what `fold` left unfinished; `loaded` holds its marks and registers, as of before."""
+        added: dict[TicketId, list[Dated]] = {id_: [] for id_ in outcome.unfinished}
+        for (id_, order), mark in outcome.marks.items():
+            if id_ in added:
+                added[id_].append(Dated(order, mark))
         for id_, items in outcome.unfinished.items():
-            known = [*loaded.marks.get(id_, ()), *outcome.dated(id_)]
+            known = [*loaded.marks.get(id_, ()), *added[id_]]
             marks = {id_: sorted(known, key=lambda dated: dated.order)}
             self._derive_again(outcome, replace(loaded, marks=marks), id_, items, until_us)
         self._count()

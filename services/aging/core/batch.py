@@ -137,10 +137,6 @@ class Outcome:
     more: bool = False
     """Overdue timers are left."""
 
-    def dated(self, id_: TicketId) -> list[Dated]:
-        """Return the marks that this fold added to a ticket."""
-        return [Dated(order, mark) for (whose, order), mark in self.marks.items() if whose == id_]
-
     @property
     def empty(self) -> bool:
         """Whether nothing is to be written."""
