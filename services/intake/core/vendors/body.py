@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from services.intake.core.check import WEB
+from services.intake.core.ticket import URL_CHARACTERS_MAX
 from services.intake.core.vendors.port import Unreadable
 from shared.contracts.tickets import SUBJECT_CHARACTERS_MAX, TAGS_MAX, TEXT_CHARACTERS_MAX
 
@@ -74,6 +76,11 @@ class Node:
         """Return a text as long as a subject may be."""
         return self.text(SUBJECT_CHARACTERS_MAX)
 
+    def address(self) -> str | None:
+        """Return an http or https address; a longer one than a ticket holds is none, for a cut one leads nowhere."""
+        text = self.text(URL_CHARACTERS_MAX + 1)
+        return text if text and text.startswith(WEB) and len(text) <= URL_CHARACTERS_MAX else None
+
     def flag(self) -> bool:
         """Return whether it is true."""
         return self.value is True
@@ -81,7 +88,7 @@ class Node:
     def integer(self) -> int | None:
         """Return a whole number, also one written as text."""
         value = self.value
-        if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 20:  # noqa: PLR2004
+        if isinstance(value, str) and value.strip().removeprefix("-").isdecimal() and len(value) < 20:  # noqa: PLR2004
             return int(value)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 

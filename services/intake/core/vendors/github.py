@@ -2,15 +2,21 @@
 
 Source: docs.github.com, webhook events and payloads; validating webhook deliveries. GitHub does not retry,
 and it delivers in any order. An issue with a `pull_request` member is a pull request and no ticket. The
-ticket's id is `<owner>/<repository>#<number>`: a number alone is unique in its repository only.
+ticket's id is `<owner>/<repository>#<number>`: a number alone is unique in its repository only. A transferred
+issue is merged into the one it became. An open issue with an assignee is the word `assigned`, a closed one
+its reason (`completed`, `not_planned`, `duplicate`) where it is shown. Priorities are labels (members.py), so
+shown labels without one clear it. Who belongs to the repository speaks as an agent, everybody else as a
+customer.
 """
 
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import parse_qs
 
 from services.intake.core.definition import ShownStatus
 from services.intake.core.vendors.body import Node, parse
+from services.intake.core.vendors.members import LABEL_PRIORITIES, known, priority_label
 from services.intake.core.vendors.port import (
     Delivery,
     Members,
@@ -22,15 +28,12 @@ from services.intake.core.vendors.port import (
     Vocabulary,
 )
 from services.intake.core.vendors.signing import verify_hmac
-from shared.contracts.tickets import Activity, Actor, Priority, Status, Visibility
+from shared.contracts.tickets import Activity, Actor, Status, Visibility
 
+_EVENTS: Final = frozenset({"issues", "issue_comment"})
 _STAFF: Final = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
-_PRIORITY_PREFIXES: Final = ("priority:", "priority/", "priority-", "priority ")
-_PRIORITIES: Final = {
-    "p0": Priority.P1, "p1": Priority.P1, "p2": Priority.P2, "p3": Priority.P3, "p4": Priority.P4,
-    "critical": Priority.P1, "urgent": Priority.P1, "high": Priority.P2, "medium": Priority.P3,
-    "normal": Priority.P3, "low": Priority.P4,
-}  # fmt: skip
+_REASONS: Final = frozenset({"completed", "not_planned", "duplicate"})
+_FORM: Final = "application/x-www-form-urlencoded"
 
 
 class GitHub:
@@ -43,8 +46,11 @@ class GitHub:
             "assigned": ShownStatus(Status.IN_PROGRESS),
             "closed": ShownStatus(Status.CLOSED),
             "completed": ShownStatus(Status.SOLVED),
+            "not_planned": ShownStatus(Status.CLOSED),
+            "duplicate": ShownStatus(Status.CLOSED),
         },
-        priorities=_PRIORITIES,
+        status_default=ShownStatus(Status.NEW),
+        priorities=LABEL_PRIORITIES,
     )
 
     def verify(self, delivery: Delivery, secrets: tuple[str, ...]) -> Verified | Untrusted:
@@ -60,67 +66,108 @@ class GitHub:
     def read(self, delivery: Delivery) -> Shown:
         """Return the issue that the event shows."""
         event = delivery.header("x-github-event")
-        body = parse(delivery.body)
-        if not body["issue"]["number"].value or (event and event not in {"issues", "issue_comment"}):
+        body = parse(_json(delivery))
+        if not isinstance(body.value, dict):
+            raise Unreadable("an event must be a JSON object")
+        if event == "ping" or body.has("zen"):
+            return Shown(ignored="ping")
+        if event not in _EVENTS if event else not body.has("issue"):
             return Shown(ignored="no_ticket")
         issue = body["issue"]
         if issue.has("pull_request"):
             return Shown(ignored="pull_request")
-        number, repository = issue["number"].text(), body["repository"]["full_name"].text()
+        number, repository = issue["number"].integer(), body["repository"]["full_name"].text()
         if number is None or repository is None:
-            raise Unreadable("an issue without a number or a repository")
-        members = _issue(issue, f"{repository}#{number}", delivery)
+            raise Unreadable("an issue needs a number and its repository's full_name")
+        members = _issue(issue)
+        members["id"] = f"{repository}#{number}"
+        members["event_id"] = Node(delivery.header("x-github-delivery")).text()
+        members["queue"] = repository
         members.update(_happened(body))
-        return Shown((members,))
+        return Shown((known(members, cleared=("assignee", "priority")),))
 
 
-def _issue(issue: Node, id_: str, delivery: Delivery) -> Members:
-    state, reason = issue["state"].text(), issue["state_reason"].text()
-    assignees = issue["assignees"].texts("login")
-    word = "completed" if state == "closed" and reason == "completed" else state
-    labels = issue["labels"].texts("name")
+def _json(delivery: Delivery) -> bytes:
+    """Return the JSON, also out of the form that GitHub offers as a content type."""
+    if not delivery.header("content-type").startswith(_FORM):
+        return delivery.body
+    try:
+        fields = parse_qs(delivery.body, max_num_fields=1)
+    except ValueError as error:
+        raise Unreadable("the form has more than the field `payload`") from error
+    return fields.get(b"payload", [b""])[0]
+
+
+def _issue(issue: Node) -> Members:
+    login = issue["assignee"]["login"].text()
+    assignees = issue["assignees"].texts("login") or ([login] if login else [])
     members: Members = {
-        "id": id_,
-        "event_id": delivery.header("x-github-delivery") or None,
         "subject": issue["title"].subject(),
-        "queue": id_.partition("#")[0],
-        "assignee": assignees[0] if assignees else None,
+        "status": _status(issue, assignees),
+        "category": issue["type"]["name"].text(),
         "requester": issue["user"]["login"].text(),
-        "tags": labels,
-        "url": issue["html_url"].text(),
+        "url": issue["html_url"].address(),
         "created_at": issue["created_at"].instant(),
-        "time": issue["updated_at"].instant() or delivery.received_at,
+        "time": issue["updated_at"].instant(),
     }
-    if word is not None:
-        members["status"] = "assigned" if word == "open" and assignees else word
-    if priority := _priority(labels):
-        members["priority"] = priority
-    return {name: value for name, value in members.items() if value is not None or name == "assignee"}
+    if isinstance(issue["assignees"].value, list) or issue.has("assignee"):
+        members["assignee"] = assignees[0] if assignees else None
+    if isinstance(issue["labels"].value, list):
+        members["tags"] = issue["labels"].texts("name")
+        members["priority"] = priority_label(members["tags"])
+    return members
+
+
+def _status(issue: Node, assignees: list[str]) -> str | None:
+    state, reason = issue["state"].text(), issue["state_reason"].text()
+    if state == "closed" and reason in _REASONS:
+        return reason
+    return "assigned" if state == "open" and assignees else state
 
 
 def _happened(body: Node) -> Members:
     action, comment = body["action"].text(), body["comment"]
-    is_bot = body["sender"]["type"].text() == "Bot"
-    if comment.has("body") and action == "created":
-        staff = comment["author_association"].text() in _STAFF
-        actor = Actor.BOT if is_bot else Actor.AGENT if staff else Actor.CUSTOMER
-        activity = Activity.AGENT_MESSAGE if staff or is_bot else Activity.CUSTOMER_MESSAGE
-        found: Members = {"activity": activity, "actor": actor, "visibility": Visibility.PUBLIC}
-        written_at = comment["created_at"].instant()
-        return found if written_at is None else {**found, "time": written_at}
-    if action == "deleted" and not comment.has("body"):
-        return {"activity": Activity.DELETED}
-    activity = Activity.CREATED if action == "opened" else Activity.UPDATED
-    return {"activity": activity, "actor": Actor.BOT} if is_bot else {"activity": activity}
+    if isinstance(comment.value, dict) and action == "created":
+        return _commented(body, comment)
+    members: Members = {"activity": Activity.UPDATED, "actor": _actor(body)}
+    if comment.value is not None:
+        return members
+    if action == "opened":
+        members["activity"] = Activity.CREATED
+    elif action == "deleted":
+        members["activity"] = Activity.DELETED
+    elif action == "transferred":
+        changes = body["changes"]
+        number, repository = (
+            changes["new_issue"]["number"].integer(), changes["new_repository"]["full_name"].text(),
+        )  # fmt: skip
+        if number is not None and repository is not None:
+            members |= {"activity": Activity.MERGED, "merged_into": f"{repository}#{number}"}
+    return members
 
 
-def _priority(labels: list[str]) -> str | None:
-    """Return the word of the first label that is a priority: `P1`, `priority: high`, `priority/critical`."""
-    for label in labels:
-        folded = label.strip().casefold()
-        word = next(
-            (folded[len(one) :].strip() for one in _PRIORITY_PREFIXES if folded.startswith(one)), folded
-        )
-        if word in _PRIORITIES and (word != folded or word[0] == "p"):
-            return word
-    return None
+def _commented(body: Node, comment: Node) -> Members:
+    is_bot = "Bot" in {body["sender"]["type"].text(), comment["user"]["type"].text()}
+    actor = Actor.BOT if is_bot else _role(comment)
+    is_customer = actor is Actor.CUSTOMER
+    return {
+        "activity": Activity.CUSTOMER_MESSAGE if is_customer else Activity.AGENT_MESSAGE,
+        "actor": actor,
+        "visibility": Visibility.PUBLIC,
+        "time": comment["created_at"].instant() or body["issue"]["updated_at"].instant(),
+    }
+
+
+def _actor(body: Node) -> Actor | None:
+    """Return who acted: the issue's author in the role it shows; others need the right to, so are agents."""
+    sender, issue = body["sender"], body["issue"]
+    login = sender["login"].text()
+    if sender["type"].text() == "Bot":
+        return Actor.BOT
+    if login is None:
+        return None
+    return _role(issue) if login == issue["user"]["login"].text() else Actor.AGENT
+
+
+def _role(written: Node) -> Actor:
+    return Actor.AGENT if written["author_association"].text() in _STAFF else Actor.CUSTOMER
