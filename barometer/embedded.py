@@ -123,7 +123,7 @@ def _intake(common: _Common) -> IntakeService:
     return intake_service(
         common.bus,
         common.configuration,
-        keyring=common.keyring,
+        environment=common.environment,
         clock=common.clock,
         counted=counters(common.registries[0]),
         member="intake-1",

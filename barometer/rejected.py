@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections import Counter, deque
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,8 +21,7 @@ from barometer.bus import append, opened_bus, read_all
 from barometer.exits import Refused, complain, reported
 from barometer.instants import parse_instant
 from barometer.places import bus_address, configuration_path, environment
-from services.intake.core.rejected import Wanted, retried
-from services.intake.core.rejection import Rejection
+from services.intake.core.rejected import Wanted, not_retried, retried
 from services.intake.core.sources import Sources
 from services.intake.settings import definitions_of
 from shared.bus.port import Bus
@@ -32,6 +32,7 @@ from shared.contracts.instants import from_us, rfc3339, to_us
 from shared.contracts.records import Outgoing
 from shared.contracts.tickets import Rejected
 from shared.contracts.topics import REJECTED
+from shared.runtime.attempt import attempt
 from shared.runtime.process import Exit
 
 LIST_DEFAULT: Final = 50
@@ -171,13 +172,13 @@ async def _retry(address: str, wanted: Wanted, config: Path | None) -> int:
     waiting: list[Outgoing] = []
     async with opened_bus(address, environment()) as bus:
         async for one in _kept(bus, wanted):
-            outcome = retried(one, sources, now=now)
-            if isinstance(outcome, Rejection):
-                outcomes[outcome.reason.value] += 1
-                complain(f"{one.id}: still {outcome.reason.value}: {outcome.detail}")
-                continue
-            outcomes[""] += 1
-            waiting.append(to_outgoing(outcome))
+            outcome = attempt(partial(retried, one, sources, now=now), not_retried)
+            waiting += map(to_outgoing, outcome.observations)
+            if outcome.rejection is None:
+                outcomes[""] += 1
+            else:
+                outcomes[outcome.rejection.reason.value] += 1
+                complain(f"{one.id}: still {outcome.rejection.reason.value}: {outcome.rejection.detail}")
             if len(waiting) >= RETRIED_AT_ONCE:
                 await append(bus, waiting)
                 waiting = []

@@ -16,10 +16,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from services.intake.adapters.metrics import counters
 from services.intake.api import router
+from services.intake.api.appending import Appending
+from services.intake.api.bodies import InFlight
 from services.intake.api.publishing import Parts, Publishing
+from services.intake.api.webhooks import Parts as WebhookParts
+from services.intake.api.webhooks import Webhooks
 from services.intake.core.sources import Sources
 from services.intake.ports import Counters
-from services.intake.settings import Limits, Settings, definitions_of
+from services.intake.settings import Limits, Settings, definitions_of, hooks_of
 from services.intake.worker import InboxWorker
 from services.intake.worker import Parts as InboxParts
 from shared.bus.connect import connect
@@ -31,7 +35,7 @@ from shared.contracts.configuration import ConfigVersion
 from shared.http import health, openapi_page, problems
 from shared.http.configured import keyring_of
 from shared.http.health import Check
-from shared.http.keys import Keyring, refuse_open_exposure
+from shared.http.keys import refuse_open_exposure
 from shared.runtime.configurations import Configurations
 from shared.runtime.group import pause
 from shared.runtime.process import Worker, listen, serve
@@ -51,16 +55,17 @@ def service(
     bus: Bus,
     configuration: Configuration,
     *,
-    keyring: Keyring,
+    environment: Mapping[str, str],
     clock: Clock,
     counted: Counters,
     member: str,
     configurations: Configurations | None = None,
     limits: Limits | None = None,
 ) -> Service:
-    """Return intake on `bus`, which stays the caller's.
+    """Return intake on `bus`, which stays the caller's. Raises ConfigurationInvalid for a missing secret.
 
-    `configurations` tells what the sources' words mean, once that was published.
+    `environment` has the secrets of webhooks; `configurations` tells what the sources' words mean, once
+    that was published.
     """
     limits = limits or Limits()
     sources = Sources(definitions_of(configuration))
@@ -70,15 +75,20 @@ def service(
             sources.replace(definitions_of(configuration, published))
 
         configurations.follow(adopt)
-    publishing = Publishing(Parts(bus, sources, keyring, clock, counted, limits, _fresh_id))
+    in_flight = InFlight(limits)
+    appending = Appending(bus, retry_after_seconds=limits.retry_after_seconds)
+    keyring = keyring_of(configuration)
+    publishing = Publishing(Parts(sources, keyring, clock, counted, limits, _fresh_id, in_flight, appending))
+    hooks = hooks_of(configuration, environment)
+    webhooks = Webhooks(WebhookParts(hooks, sources, clock, counted, limits, _fresh_id, in_flight, appending))
     inbox = InboxWorker(
         InboxParts(bus, sources, clock, counted, pause, member, item_bytes_max=limits.item_bytes_max)
     )
 
     def checks() -> Sequence[Check]:
-        return (Check("bus", publishing.complaint()), Check("inbox", inbox.complaint()))
+        return (Check("bus", appending.complaint()), Check("inbox", inbox.complaint()))
 
-    return Service(router(publishing), {"inbox": inbox}, checks)
+    return Service(router(publishing, webhooks), {"inbox": inbox}, checks)
 
 
 def application(intake: Service, registry: CollectorRegistry) -> FastAPI:
@@ -112,7 +122,7 @@ async def main(settings: Settings, environment: Mapping[str, str]) -> None:
         intake = service(
             bus,
             configuration,
-            keyring=keyring_of(configuration),
+            environment=environment,
             clock=clock,
             counted=counters(registry),
             member=settings.member,

@@ -17,8 +17,12 @@ class Outcome(str, Enum):
     """Authenticated, but not usable; kept in tickets.rejected.v1 if the bus takes it."""
     UNMAPPED = "unmapped"
     """A word that no map of the source knows; the event itself counts as accepted beside."""
+    IGNORED = "ignored"
+    """A vendor's request that shows no ticket; `count_ignored` says why."""
+    HANDSHAKE = "handshake"
+    """A vendor's question whether the address is meant; answered, and nothing else."""
     UNAUTHENTICATED = "unauthenticated"
-    """A request without a valid key; not kept."""
+    """A request without a valid key or signature; not kept."""
     FORBIDDEN = "forbidden"
     """A request for a source or with a scope that the key has not."""
     REFUSED = "refused"
@@ -38,4 +42,12 @@ class Counters(Protocol):
 
     def count_rejected(self, reason: Reason) -> None:
         """Count one rejected event."""
+        ...
+
+    def count_ignored(self, source: str, reason: str) -> None:
+        """Count one webhook of `source` that shows no ticket, by its adapter's short word for it."""
+        ...
+
+    def count_untrusted(self, source: str) -> None:
+        """Count one request in the name of `source` that proved nothing."""
         ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from services.intake.core.definition import (
     DEFAULT_SOURCE,
@@ -17,8 +17,13 @@ from services.intake.core.definition import (
     ShownStatus,
     SourceDefinition,
 )
+from services.intake.core.vendors import VENDORS
+from services.intake.core.vendors.port import Vocabulary
+from services.intake.core.webhook import Hook
 from shared.configuration.facts import source_meaning
+from shared.configuration.loader import read_secret
 from shared.configuration.models import Configuration, Source
+from shared.configuration.webhooks import SourceWebhook
 from shared.contracts.configuration import ConfigVersion
 from shared.contracts.topics import CONFIG, EVENTS, INBOX, REJECTED
 from shared.runtime.environment import (
@@ -30,6 +35,8 @@ from shared.runtime.environment import (
     config_path,
     number,
 )
+
+T = TypeVar("T")
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -138,15 +145,50 @@ def _as_published(source: Source, published: ConfigVersion | None) -> Source:
 
 
 def _definition(source: Source, siblings: frozenset[str]) -> SourceDefinition:
-    status = source.status
+    """Return what the vendor's words mean and what the configuration says of them; that counts first."""
+    status, priority = source.status, source.priority
+    vendor = VENDORS.get(source.kind.value)
+    words = Vocabulary() if vendor is None else vendor.vocabulary
     return SourceDefinition(
         tenant=source.tenant,
         name=source.name,
-        statuses={word: ShownStatus(*value) for word, value in status.map.items()},
-        status_default=None if status.default is None else ShownStatus(*status.default),
-        priorities=dict(source.priority.map),
-        priority_default=source.priority.default,
-        channel=source.channel,
+        statuses=_overridden(
+            words.statuses, {word: ShownStatus(*value) for word, value in status.map.items()}
+        ),
+        status_default=words.status_default if status.default is None else ShownStatus(*status.default),
+        priorities=_overridden(words.priorities, priority.map),
+        priority_default=priority.default or words.priority_default,
+        channel=source.channel or words.channel,
+        kind=words.kind,
         siblings=siblings,
         inbox=source.inbox,
+        vendor=None if vendor is None else vendor.name,
+    )
+
+
+def _overridden(defaults: Mapping[str, T], own: Mapping[str, T]) -> dict[str, T]:
+    """Return both maps; a word in `own` replaces each spelling of it in `defaults`."""
+    said = {word.strip().casefold() for word in own}
+    return {**{word: one for word, one in defaults.items() if word.strip().casefold() not in said}, **own}
+
+
+def hooks_of(configuration: Configuration, environment: Mapping[str, str]) -> tuple[Hook, ...]:
+    """Return what vendors call, with the secrets read. Raises ConfigurationInvalid for one that is not there."""
+    return tuple(
+        _hook(source, source.webhook, environment)
+        for source in configuration.sources
+        if source.webhook is not None
+    )
+
+
+def _hook(source: Source, webhook: SourceWebhook, environment: Mapping[str, str]) -> Hook:
+    basic = webhook.basic
+    return Hook(
+        tenant=source.tenant,
+        source=source.name,
+        vendor=VENDORS[source.kind.value],
+        secrets=tuple(read_secret(one, environment) for one in webhook.all_secrets),
+        basic=None if basic is None else f"{basic.user}:{read_secret(basic.password, environment)}",
+        unsigned=webhook.unsigned,
+        url=webhook.url,
     )

@@ -25,6 +25,7 @@ from shared.configuration.models import (
 from shared.configuration.policy_checks import policies
 from shared.configuration.problems import did_you_mean
 from shared.configuration.validation import Finding
+from shared.configuration.webhooks import SourceKind
 from shared.contracts.durations import duration_text
 from shared.contracts.tickets import OPEN_STATUSES, Channel, Kind, Priority, WaitReason
 
@@ -57,6 +58,22 @@ def _sources(configuration: Configuration) -> Iterator[Finding]:
         if one.tenant not in tenants:
             what = f"source `{one.name}` belongs to tenant `{one.tenant}`, which is not configured"
             yield Finding(("sources", index, "tenant"), what, did_you_mean(one.tenant, tenants))
+
+
+def _webhooks(configuration: Configuration) -> Iterator[Finding]:
+    called = [(index, one) for index, one in enumerate(configuration.sources) if one.webhook is not None]
+    yield from _repeats(
+        ((("sources", index, "name"), one.name) for index, one in called), "the address /v1/webhooks/NAME of"
+    )
+    for index, one in enumerate(configuration.sources):
+        path = ("sources", index)
+        if one.kind is SourceKind.GENERIC and one.webhook is not None:
+            what = f"source `{one.name}`: `webhook` belongs to a vendor's kind"
+            yield Finding((*path, "webhook"), what, "add `kind:`; plain tickets come by POST /v1/events")
+        if one.kind is not SourceKind.GENERIC and one.webhook is None:
+            what = f"nothing proves that a request for `{one.name}` comes from {one.kind.value}"
+            mend = "add `webhook: {secret: {env: NAME}}`, or say aloud `webhook: {unsigned: true}`"
+            yield Finding((*path, "kind"), what, mend)
 
 
 def _holders(configuration: Configuration) -> Iterator[tuple[str, int, Tenant | Source]]:
@@ -203,6 +220,7 @@ def _size(configuration: Configuration) -> Iterator[Finding]:
 CHECKS: Final[tuple[Callable[[Configuration], Iterable[Finding]], ...]] = (
     _tenants,
     _sources,
+    _webhooks,
     _keys,
     calendars,
     policies,

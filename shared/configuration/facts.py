@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from shared.configuration.models import Configuration, PriorityMap, Source, SourceKind, StatusMap
+from shared.configuration.models import Configuration, PriorityMap, Source, StatusMap
 from shared.configuration.terms import calendars_document, sla_document
+from shared.configuration.webhooks import SourceKind
 from shared.contracts.event_id import digest
 from shared.contracts.tickets import Channel
 

@@ -12,8 +12,9 @@ from shared.configuration.calendar_checks import reaching_back
 from shared.configuration.calendars import DIRECTORY
 from shared.configuration.checks import CHECKS
 from shared.configuration.document import FILE_BYTES_MAX, Document, read_document
-from shared.configuration.models import Configuration, SecretReference
+from shared.configuration.models import Configuration
 from shared.configuration.problems import ConfigurationInvalid, Problem
+from shared.configuration.secrets import SecretReference
 from shared.configuration.validation import Finding, validate
 
 SECRET_BYTES_MAX: Final = 64 * 1024

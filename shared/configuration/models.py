@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from enum import Enum
 from itertools import pairwise
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.configuration.calendars import Calendar
 from shared.configuration.problems import refused
+from shared.configuration.secrets import SecretReference
 from shared.configuration.section import Section
 from shared.configuration.sla import Sla
 from shared.configuration.values import (
@@ -27,6 +27,7 @@ from shared.configuration.values import (
     Word,
     parse_threshold,
 )
+from shared.configuration.webhooks import SourceKind, SourceWebhook, WebAddress
 from shared.contracts.tickets import Channel, Priority
 
 DEFAULT_TENANT: Final = "default"
@@ -44,7 +45,6 @@ ROUTES_MAX: Final = 500
 MAP_WORDS_MAX: Final = 2_000
 VALUES_MAX: Final = 200
 SUMMARY_CHARACTERS_MAX: Final = 500
-URL_CHARACTERS_MAX: Final = 2_000
 
 _HOUR: Final = 3_600
 DEFAULT_EDGES_SECONDS: Final = (24 * _HOUR, 48 * _HOUR, 72 * _HOUR, 7 * 24 * _HOUR, 30 * 24 * _HOUR)
@@ -103,18 +103,14 @@ class PriorityMap(Section):
     default: Priority | None = None
 
 
-class SourceKind(str, Enum):
-    """The vendor, which decides how bodies are read and verified."""
-
-    GENERIC = "generic"
-
-
 class Source(Section):
     """A configured upstream."""
 
     name: Name
     tenant: Name = DEFAULT_TENANT
     kind: SourceKind = SourceKind.GENERIC
+    webhook: SourceWebhook | None = None
+    """Of a vendor's kind: what proves its requests. Checked in checks.py."""
     keys: Annotated[tuple[SourceKey, ...], Field(max_length=KEYS_MAX)] = ()
     status: StatusMap = StatusMap()
     priority: PriorityMap = PriorityMap()
@@ -252,34 +248,11 @@ class Rule(Section):
         return self
 
 
-class SecretReference(Section):
-    """Where a secret is kept: an environment variable or a file. Never the secret itself."""
-
-    env: Annotated[str | None, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = None
-    file: Annotated[str | None, Field(min_length=1)] = None
-
-    @model_validator(mode="after")
-    def _one_place(self) -> SecretReference:
-        if (self.env is None) == (self.file is None):
-            raise refused("a secret has one place", "write either {env: NAME} or {file: PATH}")
-        return self
-
-
 class Webhook(Section):
     """Alerts are posted here, signed by the Standard Webhooks scheme if there is a secret."""
 
-    url: Annotated[str, Field(max_length=URL_CHARACTERS_MAX)]
+    url: WebAddress
     secret: SecretReference | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise refused("this is no web address", "write http://host/path or https://host/path")
-        if parts.username or parts.password:
-            raise refused("an address must not hold credentials", "use `secret: {env: NAME}`")
-        return url
 
 
 class Receiver(Section):

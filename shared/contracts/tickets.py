@@ -204,7 +204,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tenant: str
     source: str
     stage: str
-    """intake, inbox or aging: who refused it."""
+    """intake, webhook, inbox or aging: who refused it."""
     reason: str
     detail: str
     received_at: Instant
@@ -213,7 +213,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: bytes
     verified: str = ""
     headers: dict[str, str] = {}
-    """CloudEvents attributes and content headers of the input; never credentials."""
+    """CloudEvents attributes of the input, or a vendor's own headers; never credentials."""
     origin: str = ""
     """`topic/partition@offset` when it was read from the bus."""
 

@@ -96,7 +96,7 @@ class Keyring:
     def authenticate(self, request: Request, scope: Scope) -> Principal:
         """Return who asks, if `scope` is theirs; else raise Problem 401 or 403."""
         if not self._keys:
-            _refuse_foreign_page(request)
+            refuse_foreign_page(request)
         principal = self.principal(presented_key(request))
         if principal is None:
             raise Problem(
@@ -116,8 +116,11 @@ class Keyring:
         return authenticated
 
 
-def _refuse_foreign_page(request: Request) -> None:
-    # Without keys, the local user's browser is the local user too, whatever page it shows.
+def refuse_foreign_page(request: Request) -> None:
+    """Raise Problem 403 for a page of another site.
+
+    Where nobody has to prove anything, the local user's browser is the local user too, whatever it shows.
+    """
     origin = request.headers.get("origin")
     if origin is not None and not is_loopback(urlsplit(origin).hostname or ""):
         raise Problem("forbidden", 403, "pages of other sites may not use this address")

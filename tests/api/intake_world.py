@@ -24,10 +24,13 @@ from shared.configuration.models import Configuration
 from shared.contracts.instants import to_us
 from shared.contracts.tickets import Observation, Rejected
 from shared.contracts.topics import EVENTS, INBOX, REJECTED, Topic
-from shared.http.configured import keyring_of
 
 NOW: Final = datetime.fromisoformat("2026-03-02T10:00:00+00:00")
 KEYS: Final = {"desk": "bk_desk", "tenant": "bk_tenant", "reader": "bk_reader", "other": "bk_other"}
+
+
+ENVIRONMENT: Final = {"HOOK_SECRET": "topsecret", "HOOK_NEXT": "next secret"}
+"""What the secrets of webhooks are read from."""
 
 
 def digest(token: str) -> str:
@@ -135,7 +138,7 @@ async def world(
         intake = service(
             bus,
             configuration,
-            keyring=keyring_of(configuration),
+            environment=ENVIRONMENT,
             clock=clock,
             counted=counters(registry),
             member="intake-test",

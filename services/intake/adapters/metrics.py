@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter
 
 from services.intake.core.rejection import Reason
@@ -9,12 +11,31 @@ from services.intake.ports import Outcome
 
 SERVICE = "intake"
 
+IGNORED_REASONS_MAX: Final = 100
+"""Of all sources together; what comes later counts as OTHER. The words are the adapters' own."""
+OTHER: Final = "other"
+
 
 class PrometheusCounters:
-    """`barometer_events_total{service="intake",outcome}` and `barometer_rejected_total{reason}`."""
+    """`barometer_events_total{service="intake",outcome}`, `barometer_rejected_total{reason}`, and webhooks'."""
 
-    def __init__(self, events: Counter, rejected: Counter) -> None:
-        """Count in `events` and `rejected`, which other services of the process may share."""
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Count in `registry`."""
+        events = Counter("barometer_events", "Events by outcome.", ["service", "outcome"], registry=registry)
+        rejected = Counter("barometer_rejected", "Rejected events by reason.", ["reason"], registry=registry)
+        self._ignored = Counter(
+            "barometer_webhooks_ignored",
+            "Webhooks that show no ticket, by source and reason.",
+            ["source", "reason"],
+            registry=registry,
+        )
+        self._untrusted = Counter(
+            "barometer_webhooks_untrusted",
+            "Webhooks that nothing proves to be the vendor's, by source.",
+            ["source"],
+            registry=registry,
+        )
+        self._ignored_reasons: set[str] = set()
         # Children are bound once: looking one up costs four times as much as counting.
         self._outcomes = {outcome: events.labels(SERVICE, outcome.value) for outcome in Outcome}
         self._reasons = {reason: rejected.labels(reason.value) for reason in Reason}
@@ -27,10 +48,18 @@ class PrometheusCounters:
         """See `Counters.count_rejected`."""
         self._reasons[reason].inc()
 
+    def count_ignored(self, source: str, reason: str) -> None:
+        """See `Counters.count_ignored`."""
+        if reason not in self._ignored_reasons and len(self._ignored_reasons) >= IGNORED_REASONS_MAX:
+            reason = OTHER
+        self._ignored_reasons.add(reason)
+        self._ignored.labels(source, reason).inc()
+
+    def count_untrusted(self, source: str) -> None:
+        """See `Counters.count_untrusted`."""
+        self._untrusted.labels(source).inc()
+
 
 def counters(registry: CollectorRegistry) -> PrometheusCounters:
     """Return counters of their own in `registry`: for a process that runs intake alone."""
-    return PrometheusCounters(
-        Counter("barometer_events", "Events by outcome.", ["service", "outcome"], registry=registry),
-        Counter("barometer_rejected", "Rejected events by reason.", ["reason"], registry=registry),
-    )
+    return PrometheusCounters(registry)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, NamedTuple
 
-from services.intake.core.rejected import Wanted, retried
+from services.intake.core.rejected import Wanted, not_retried, retried
 from services.intake.core.rejection import Rejection
 from services.intake.core.sources import Sources
 from shared.bus.port import Bus, Reader
@@ -19,6 +20,7 @@ from shared.contracts.instants import from_us
 from shared.contracts.records import Outgoing
 from shared.contracts.tickets import Rejected
 from shared.contracts.topics import REJECTED
+from shared.runtime.attempt import attempt
 
 SCANNED_MAX: Final = 100_000
 """Newest records looked at by one command; the answer says when there were more."""
@@ -39,7 +41,10 @@ class Listing(NamedTuple):
 
 
 class Retried(NamedTuple):
-    """What became of one retry. `rejection` None: it is on the bus now, as an observation of `ticket`."""
+    """What became of one retry. `rejection` None: all of it is on the bus now, as observations of `ticket`.
+
+    A webhook can show several tickets (`ticket` names them, separated by commas) or, read again, none.
+    """
 
     id: str
     ticket: str
@@ -88,12 +93,10 @@ class RejectedLog:
         results: list[Retried] = []
         records: list[Outgoing] = []
         for one in reversed(listing.found):
-            outcome = retried(one, self._sources, now=now)
-            if isinstance(outcome, Rejection):
-                results.append(Retried(one.id, "", outcome))
-            else:
-                results.append(Retried(one.id, outcome.ticket, None))
-                records.append(to_outgoing(outcome))
+            outcome = attempt(partial(retried, one, self._sources, now=now), not_retried)
+            tickets = ", ".join(dict.fromkeys(each.ticket for each in outcome.observations))
+            results.append(Retried(one.id, tickets, outcome.rejection))
+            records += map(to_outgoing, outcome.observations)
         if records:
             await self._bus.append(records)
         return results

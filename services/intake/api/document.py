@@ -39,7 +39,7 @@ _EVENT: Final = {
 }
 
 
-def _schema(struct: type[msgspec.Struct]) -> dict[str, Any]:
+def schema_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the JSON Schema of `struct` with its references written out: OpenAPI resolves them elsewhere."""
     schema = msgspec.json.schema(struct)
     named = schema.pop("$defs", {})
@@ -58,7 +58,7 @@ def _inlined(schema: Any, named: dict[str, Any]) -> Any:
 
 
 def _ticket_schema(*, required: bool) -> dict[str, Any]:
-    schema = _schema(PlainTicket)
+    schema = schema_of(PlainTicket)
     for name, member in schema["properties"].items():
         member["description"] = EXPECTED[name]
         member.pop("default", None)
@@ -113,16 +113,18 @@ _PROBLEM: Final = {
 }
 
 
-def _answer(description: str, schema: dict[str, Any], media_type: str = JSON) -> dict[str, Any]:
+def answer(description: str, schema: dict[str, Any], media_type: str = JSON) -> dict[str, Any]:
+    """Return what the document says of an answer."""
     return {"description": description, "content": {media_type: {"schema": schema}}}
 
 
-def _refusal(description: str, *, waits: bool = False) -> dict[str, Any]:
-    answer = _answer(description, _PROBLEM, MEDIA_TYPE)
+def refusal(description: str, *, waits: bool = False) -> dict[str, Any]:
+    """Return what the document says of a problem. `waits`: it tells when to come again."""
+    said = answer(description, _PROBLEM, MEDIA_TYPE)
     if waits:
         header = {"description": "seconds to wait", "schema": {"type": "integer"}}
-        answer["headers"] = {"Retry-After": header}
-    return answer
+        said["headers"] = {"Retry-After": header}
+    return said
 
 
 _BODY: Final = {
@@ -170,18 +172,18 @@ POST_EVENTS: Final[dict[str, Any]] = {
     ),
     "status_code": 202,
     "responses": {
-        202: _answer("All accepted", {"anyOf": [_schema(Accepted), _schema(BatchAnswer)]}),
-        207: _answer("Some items accepted; each says its status", _schema(BatchAnswer)),
-        400: _refusal("No JSON, no UTF-8, or nested too deeply"),
-        401: _refusal("No valid API key"),
-        403: _refusal("The key may not publish, or not for this source"),
-        404: _refusal("The source is not configured"),
-        408: _refusal("The body did not arrive in time"),
-        413: _refusal("The body, the batch or a ticket is too large"),
-        415: _refusal("A media type or encoding that is not taken"),
-        422: _refusal("No item can be used; `errors` say what to mend"),
-        429: _refusal("Too much in flight", waits=True),
-        503: _refusal("The bus did not acknowledge", waits=True),
+        202: answer("All accepted", {"anyOf": [schema_of(Accepted), schema_of(BatchAnswer)]}),
+        207: answer("Some items accepted; each says its status", schema_of(BatchAnswer)),
+        400: refusal("No JSON, no UTF-8, or nested too deeply"),
+        401: refusal("No valid API key"),
+        403: refusal("The key may not publish, or not for this source"),
+        404: refusal("The source is not configured"),
+        408: refusal("The body did not arrive in time"),
+        413: refusal("The body, the batch or a ticket is too large"),
+        415: refusal("A media type or encoding that is not taken"),
+        422: refusal("No item can be used; `errors` say what to mend"),
+        429: refusal("Too much in flight", waits=True),
+        503: refusal("The bus did not acknowledge", waits=True),
     },
     "openapi_extra": {"requestBody": _BODY, "parameters": [_SOURCE, _KEY]},
 }

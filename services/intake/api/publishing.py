@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.intake.api import answers
+from services.intake.api.appending import Appending
 from services.intake.api.bodies import Disconnected, InFlight, Share, read_body
 from services.intake.api.forms import Ids, Unreadable, parse
 from services.intake.core.arrival import Arrival
@@ -28,39 +28,39 @@ from services.intake.core.rejection import Rejection
 from services.intake.core.sources import Publisher, Sources
 from services.intake.ports import Counters, Outcome
 from services.intake.settings import Limits
-from shared.bus.port import Bus, BusError, RecordTooLarge
+from shared.bus.port import RecordTooLarge
 from shared.clock import Clock
 from shared.codec.encoding import to_outgoing
 from shared.contracts.instants import from_us
 from shared.contracts.records import Outgoing
 from shared.http.keys import Keyring, Principal, Scope
-from shared.http.problems import Problem, unavailable
+from shared.http.problems import Problem
 
 IDEMPOTENCY_KEY: Final = b"idempotency-key"
 IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 255
 _QUOTED_MIN: Final = 2
 
-_COUNTED: Final[Mapping[int, Outcome]] = {
+COUNTED: Final[Mapping[int, Outcome]] = {
     401: Outcome.UNAUTHENTICATED,
     403: Outcome.FORBIDDEN,
     429: Outcome.THROTTLED,
     503: Outcome.UNAVAILABLE,
 }
-
-_log = structlog.get_logger(__name__)
+"""What a refused request counts as, by the status of its answer; any other is `refused`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What publishing works with. `fresh_id` draws an id that was never drawn before."""
 
-    bus: Bus
     sources: Sources
     keyring: Keyring
     clock: Clock
     counters: Counters
     limits: Limits
     fresh_id: Callable[[], str]
+    in_flight: InFlight
+    appending: Appending
 
 
 class Publishing:
@@ -68,20 +68,14 @@ class Publishing:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._in_flight = InFlight(parts.limits)
-        self._bus_complaint: str | None = None
-
-    def complaint(self) -> str | None:
-        """Return why events cannot be taken now: what the bus said to the latest append. None: fine."""
-        return self._bus_complaint
 
     async def post(self, request: Request) -> Response:
         """Answer one request. Never raises: every refusal is a problem with its own status."""
         try:
-            with self._in_flight.enter() as share:
+            with self._parts.in_flight.enter() as share:
                 return await self._publish(request, share)
         except Problem as problem:
-            self._parts.counters.count(_COUNTED.get(problem.status, Outcome.REFUSED))
+            self._parts.counters.count(COUNTED.get(problem.status, Outcome.REFUSED))
             return problem.response(request.scope["path"])
         except Disconnected:
             return Response(status_code=400)
@@ -130,12 +124,13 @@ class Publishing:
         rejected: list[Outgoing] = []
         if len(accepted) < len(outcomes):
             rejected, rejected_ids = self._kept(outcomes, tenant, kept)
+        durable = self._parts.appending.durable
         try:
-            await self._durable(accepted, rejected)
+            await durable([*accepted, *rejected] if rejected else accepted)
         except RecordTooLarge:
             # Only what is kept whole can be so large. It is still counted, and its sender is told.
             rejected_ids = {}
-            await self._durable(accepted, [])
+            await durable(accepted)
         self._count(outcomes, len(accepted))
         return rejected_ids
 
@@ -154,27 +149,6 @@ class Publishing:
                 records.append(to_outgoing(record))
                 ids[index] = record.id
         return records, ids
-
-    async def _durable(self, accepted: list[Outgoing], rejected: list[Outgoing]) -> None:
-        if not accepted and not rejected:
-            return
-        try:
-            await self._parts.bus.append([*accepted, *rejected] if rejected else accepted)
-        except RecordTooLarge:
-            raise
-        except BusError as error:
-            self._bus_failed(error)
-            wait = self._parts.limits.retry_after_seconds
-            raise unavailable("the bus did not acknowledge; send again", retry_after_s=wait) from None
-        if self._bus_complaint is not None:
-            _log.info("bus takes events again")
-            self._bus_complaint = None
-
-    def _bus_failed(self, error: BusError) -> None:
-        # Once for each outage: a line for each refused request would bury everything else.
-        if self._bus_complaint is None:
-            _log.warning("bus does not take events", reason=str(error))
-        self._bus_complaint = f"the bus does not take events: {error}"
 
     def _count(self, outcomes: Sequence[Received], accepted: int) -> None:
         counters = self._parts.counters

@@ -7,7 +7,7 @@ validate for every request; `RawRoute` hands the request straight to the endpoin
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
@@ -16,6 +16,10 @@ from starlette.responses import Response
 
 from services.intake.api.document import POST_EVENTS
 from services.intake.api.publishing import Publishing
+from services.intake.api.webhook_document import POST_WEBHOOKS
+from services.intake.api.webhooks import HEAD, Webhooks
+
+WEBHOOKS: Final = "/v1/webhooks/{source}"
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -29,12 +33,17 @@ class RawRoute(APIRoute):
         return endpoint
 
 
-def router(publishing: Publishing) -> APIRouter:
+def router(publishing: Publishing, webhooks: Webhooks) -> APIRouter:
     """Return the routes of intake; error answers are problems by shared/http/problems.py."""
     routes = APIRouter(route_class=RawRoute, tags=["intake"])
 
     @routes.post("/v1/events", **POST_EVENTS)
     async def post_events(request: Request) -> Response:
         return await publishing.post(request)
+
+    routes.add_api_route(WEBHOOKS, webhooks.take, methods=["POST"], **POST_WEBHOOKS)
+    # Trello asks by HEAD; and a redirect to the address without its slash would end some subscriptions.
+    routes.add_api_route(WEBHOOKS, webhooks.take, methods=[HEAD], include_in_schema=False)
+    routes.add_api_route(f"{WEBHOOKS}/", webhooks.take, methods=["POST", HEAD], include_in_schema=False)
 
     return routes

@@ -58,6 +58,8 @@ class SourceDefinition:
     siblings: frozenset[str] = frozenset()
     inbox: bool = False
     """Events of this source may also come by the topic tickets.inbox.v1."""
+    vendor: str | None = None
+    """Whose webhooks it takes: a key of vendors.VENDORS. Its words are among the maps above."""
 
 
 class Vocabulary:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,12 +18,17 @@ from services.intake.core.normalise import Normalised
 from services.intake.core.reception import Item, Outcome, Reception, Refused, kept_headers
 from services.intake.core.rejection import DETAIL_CHARACTERS_MAX, Reason, Rejection, rejected
 from services.intake.core.sources import Publisher, Sources
+from services.intake.core.vendors import VENDORS
+from services.intake.core.vendors.port import Delivery
+from services.intake.core.webhook import Hook, failed, kept_delivery, receive
+from services.intake.core.webhook import kept_headers as kept_webhook_headers
 from shared.contracts.tickets import TEXT_CHARACTERS_MAX, Observation, Rejected
 
 KEPT_BYTES_MAX: Final = 3_000_000
 """A body is kept as base64 (4 bytes for 3), and the bus takes records of 4 MiB (RECORD_BYTES_MAX)."""
 
 STAGE_INTAKE: Final = "intake"
+STAGE_WEBHOOK: Final = "webhook"
 STAGE_INBOX: Final = "inbox"
 STAGE_AGING: Final = "aging"
 
@@ -65,6 +70,28 @@ def keep(refused: Refused, kept: Kept, *, id: str, tenant: str, source: str) -> 
     )
 
 
+def keep_delivery(
+    delivery: Delivery, hook: Hook, refused: Rejection, *, id: str, verified: str
+) -> Rejected | None:
+    """Return the record that keeps a vendor's request whole, None if it is too large for the bus."""
+    if len(delivery.body) > KEPT_BYTES_MAX:
+        return None
+    return Rejected(
+        id=id,
+        tenant=hook.tenant,
+        source=hook.source,
+        stage=STAGE_WEBHOOK,
+        reason=refused.reason.value,
+        detail=refused.detail,
+        received_at=delivery.received_at,
+        rejected_at=delivery.received_at,
+        content_type=delivery.header("content-type"),
+        body=delivery.body,
+        verified=verified,
+        headers=kept_webhook_headers(delivery, hook.secrets),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which rejected input a command asks for; None and empty: all."""
@@ -91,10 +118,40 @@ class Wanted:
         return all(wanted is None or wanted == shown for wanted, shown in pairs)
 
 
-def retried(one: Rejected, sources: Sources, *, now: datetime) -> Observation | Rejection:
-    """Return the observation that `one` is by today's maps and rules, or why it still is none."""
-    if one.stage == STAGE_AGING:
-        return _observed(one)
+class Retried(NamedTuple):
+    """What kept input comes to now. A vendor's request can show several tickets, or none."""
+
+    observations: tuple[Observation, ...]
+    rejection: Rejection | None = None
+
+
+def retried(one: Rejected, sources: Sources, *, now: datetime) -> Retried:
+    """Return the observations that `one` is by today's maps and rules, and why it still is none."""
+    if one.stage == STAGE_WEBHOOK:
+        return _read_again(one, sources, now)
+    found = _observed(one) if one.stage == STAGE_AGING else _received_again(one, sources, now)
+    return Retried((), found) if isinstance(found, Rejection) else Retried((found,))
+
+
+def not_retried(error: str) -> Retried:
+    """Return what kept input comes to if trying it again raised `error`."""
+    return Retried((), failed(error))
+
+
+def _read_again(one: Rejected, sources: Sources, now: datetime) -> Retried:
+    """Read a vendor's request again. It was verified when it came, and its secret may have changed since."""
+    normaliser = sources.get(one.tenant, one.source)
+    vendor = None if normaliser is None else VENDORS.get(normaliser.definition.vendor or "")
+    if normaliser is None or vendor is None:
+        detail = "the source is not configured any more, or not as a vendor's"
+        return Retried((), rejected(Reason.UNKNOWN_SOURCE, detail))
+    delivery = kept_delivery(one.headers, one.body, one.received_at)
+    received = receive(normaliser, vendor, delivery, Arrival.at(one.received_at, now=now))
+    observations = tuple(each.observation for each in received.accepted)
+    return Retried(observations, received.refused[0] if received.refused else None)
+
+
+def _received_again(one: Rejected, sources: Sources, now: datetime) -> Observation | Rejection:
     if one.reason == Reason.INVALID_CLOUDEVENT and "ce_type" not in one.headers:
         # Without its envelope the ticket might be readable, but not be the event that was sent.
         return rejected(Reason.INVALID_CLOUDEVENT, one.detail)

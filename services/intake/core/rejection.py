@@ -33,6 +33,10 @@ class Reason(str, Enum):
     UNKNOWN_TYPE = "unknown_type"
     UNKNOWN_SOURCE = "unknown_source"
     FORBIDDEN_SOURCE = "forbidden_source"
+    UNREADABLE = "unreadable"
+    """A vendor's webhook that its adapter cannot understand."""
+    ADAPTER_FAILED = "adapter_failed"
+    """A defect in a vendor's adapter."""
 
 
 class Fault(NamedTuple):

@@ -8,8 +8,9 @@ import pytest
 
 from shared.configuration import models
 from shared.configuration.loader import editor_schema, load, read, read_secret
-from shared.configuration.models import Configuration, Measure, SecretReference
+from shared.configuration.models import Configuration, Measure
 from shared.configuration.problems import ConfigurationInvalid
+from shared.configuration.secrets import SecretReference
 from shared.configuration.values import ShownStatus
 from shared.contracts.tickets import Priority, Status, WaitReason
 from tests.unit.configuration.reading import problems
@@ -172,6 +173,36 @@ def test_a_secret_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
     assert read_secret(SecretReference(env="HOOK"), {"HOOK": "y"}) == "y"
     with pytest.raises(ConfigurationInvalid, match="HOOK is empty or not set"):
         read_secret(SecretReference(env="HOOK"), {})
+
+
+HOOK = "webhook: {secret: {env: HOOK}}"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{name: a, kind: github}", "nothing proves that a request for `a` comes from github"),
+        ("{name: a, kind: github, webhook: {}}", "or say aloud `unsigned: true`"),
+        ("{name: a, kind: github, webhook: {unsigned: true, secret: {env: S}}}", "`unsigned: true` beside"),
+        ("{name: a, kind: github, webhook: {secret: {env: S}, secrets: [{env: T}]}}", "given twice"),
+        ("{name: a, kind: github, webhook: {secrets: [{env: A}, {env: B}, {env: C}]}}", "at most 2"),
+        ("{name: a, kind: github, webhook: {basic: {user: 'a:b', password: {env: P}}}}", "basic.user"),
+        ("{name: a, kind: github, webhook: {secret: hush}}", "secret`: a secret does not stand in the file"),
+        ("{name: a, kind: github, webhook: {secret: {env: S}, url: tickets.example}}", "no web address"),
+        ("{name: a, " + HOOK + "}", "add `kind:`"),
+        ("{name: a, kind: githup, " + HOOK + "}", "did you mean `github`?"),
+    ],
+)
+def test_a_source_that_a_vendor_calls_says_what_proves_it(source: str, message: str) -> None:
+    (problem,) = problems(f"sources:\n  - {source}")
+    assert problem.startswith("b.yaml:2: ")
+    assert message in problem
+
+
+def test_two_sources_that_vendors_call_have_two_addresses() -> None:
+    one, other = (f"{{name: desk, tenant: {tenant}, kind: github, {HOOK}}}" for tenant in ("a", "b"))
+    (problem,) = problems(f"tenants: [{{name: a}}, {{name: b}}]\nsources:\n  - {one}\n  - {other}")
+    assert problem.startswith("b.yaml:4: the address /v1/webhooks/NAME of `desk` is there twice")
 
 
 def test_a_missing_file_is_a_problem_and_no_crash(tmp_path: Path) -> None:
