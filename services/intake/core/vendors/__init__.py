@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.intake.core.vendors.github import GitHub
+from services.intake.core.vendors.gitlab import GitLab
 from services.intake.core.vendors.port import Vendor
+from services.intake.core.vendors.trello import Trello
 
-VENDORS: Final[Mapping[str, Vendor]] = {vendor.name: vendor for vendor in (GitHub(),)}
+VENDORS: Final[Mapping[str, Vendor]] = {
+    vendor.name: vendor
+    for vendor in (
+        GitHub(),
+        GitLab(),
+        Trello(),
+    )
+}
 """Every vendor there is."""
