@@ -14,6 +14,7 @@ from services.aging.core.clock import NOT, Clock, next_us
 from services.aging.core.mark import Mark
 from services.aging.core.movement import Movement
 from services.aging.core.policy import REOPEN_WINDOW_US, ClockName, Policy
+from services.aging.core.story import OUTCOMES
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import MERGED, VOID, WAITING, Ticket
 from shared.contracts.backlog import FactType
@@ -200,11 +201,13 @@ class Clocks(Movement):
         ticket.customer_us = at_us
         if ticket.asked_us < 0:
             ticket.asked_us = at_us
-            ticket.answers += ticket.answered
+            ticket.answers += ticket.answered and ticket.open
 
     def _leave(self, at_us: int) -> None:
         ticket = self.ticket
         ticket.update_us = ticket.queue_us = NOT
+        for clock in ticket.clocks:
+            clock.capped = False  # whatever it waits for after a reopening is another pause
         if ticket.status in _UNDONE:
             for clock in ticket.clocks:
                 self.stand(clock, at_us, ticket.status)
@@ -237,8 +240,9 @@ class Clocks(Movement):
                 self.drop(resolution, at_us)
             ticket.resolution_us = at_us
             ticket.resolutions += 1
-        if ticket.asked_us >= 0 and self.clock(FIRST) is None and self.clock(NEXT) is None:
+        if was.left_us is not None and ticket.asked_us >= was.left_us:
             ticket.asked_us = at_us  # a courtesy after the end starts nothing until now
+            ticket.answers += ticket.answered
         if ticket.queue:
             self._enter_queue(at_us)
 
@@ -261,7 +265,10 @@ class Clocks(Movement):
                 self.stand(clock, at_us, why)
                 self.state(FactType.SLA_PAUSED, clock, at_us, reason=why)
             elif clock.since_us < 0 and clock.why != why:
+                was_out = clock.why in OUTCOMES
                 self.stand(clock, at_us, why)
+                if was_out:  # back in the stock, it waits: no more than that is news
+                    self.state(FactType.SLA_PAUSED, clock, at_us, reason=why)
 
     # Policies.
 

@@ -53,9 +53,12 @@ class Movement:
         clock.since_us = at_us
         self._turn(clock, RUNNING, at_us)
         if why in promise.pauses:
+            if self.story is not None:
+                clock.stood_us = self.story.stands_since_us(promise.pauses, clock.started_us)
             self.stand(clock, at_us, why)
             self.state(FactType.SLA_STARTED, clock, at_us, reason=reason)
             self.state(FactType.SLA_PAUSED, clock, at_us, reason=why)
+            self._break_if_exceeded(clock, at_us, reason)
         else:
             self._measure(clock, at_us, reason, FactType.SLA_STARTED)
 
@@ -190,13 +193,16 @@ class Movement:
         retime(clock, promise, hours)
         if kind is not None:
             self.state(kind, clock, at_us, reason=reason)
-        if clock.breached:
-            return
-        if clock.used_us > clock.target_us:
+        if not clock.breached and not self._break_if_exceeded(clock, at_us, reason) and clock.since_us >= 0:
+            self._warn(clock, at_us, reason)
+
+    def _break_if_exceeded(self, clock: Clock, at_us: int, reason: str) -> bool:
+        """Breach a clock that a change left with more used than it may; people get notice of it."""
+        is_over = clock.used_us > clock.target_us and not clock.breached
+        if is_over:
             self.spare(clock, at_us)
             self._breach(clock, at_us, reason)
-        elif clock.since_us >= 0:
-            self._warn(clock, at_us, reason)
+        return is_over
 
     def _warn(self, clock: Clock, at_us: int, reason: str) -> None:
         """State the newest stage, once for an instance; stages passed over by a change are not told."""

@@ -93,6 +93,15 @@ class Story:
                 found.append((why if paused or why in OUTCOMES else RUNNING, low, high))
         return [one for one in found if one[1] < one[2]]
 
+    def stands_since_us(self, pauses: Collection[str], from_us: int) -> int:
+        """Return since when a clock with `pauses` that began at `from_us` stands, as it does now."""
+        since_us = from_us
+        for wait in reversed(self.waits):
+            if wait.why not in pauses:
+                break
+            since_us = wait.at_us
+        return max(since_us, from_us)
+
     def turn(self, clock: str, instance: int, policy: str, kind: str, at_us: int) -> None:
         """A clock's interval of some kind ends at `at_us`, and one of `kind` begins; empty: none does."""
         key = (clock, instance)
