@@ -123,6 +123,14 @@ def test_every_crossing_is_stated_when_it_happens() -> None:
     assert {Cause.TIME} == {one.cause for one in of_time}
 
 
+def test_a_breach_at_night_is_recorded_at_once() -> None:
+    """Row "When may an alert be sent": clock and delivery are separate."""
+    here = Listening(promises(calendar="office", resolution=clock("8h", wall=True)))
+    hear(here, opened("Mon 16:00"), at="Mon 16:00")
+    here.pass_time(us("Tue 09:00"))
+    assert [us("Tue 00:00") + 1] == [o.stated_us for o in here.stated if o.statement.draft.type is BREACHED]
+
+
 def test_each_stage_of_an_instance_is_stated_once_however_often_anybody_looks() -> None:
     """Section 3, item 3: "100s of emails": one alert per ticket, clock instance and stage."""
     here = Listening(ANSWERS)

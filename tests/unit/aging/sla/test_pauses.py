@@ -181,6 +181,53 @@ def test_the_longest_pause_counts_over_all_its_reasons_and_again_for_the_next_pa
     ] == told.of("resolution")
 
 
+def test_a_wait_after_a_reopening_is_another_pause() -> None:
+    """Row "Pause while pending": cap per pause."""
+    told = tell(
+        capped("2h"), opened("Mon 09:00"), waits("Mon 10:00", "customer"), solves("Mon 13:00"),
+        waits("Mon 14:00", "customer"),
+    )  # fmt: skip
+    assert [
+        "Mon 09:00 started",
+        "Mon 10:00 paused (customer)",
+        "Mon 12:00 resumed (max_pause)",
+        "Mon 13:00 met",
+        "Mon 14:00 paused (customer)",
+        "Mon 16:00 resumed (max_pause)",
+        "Mon 18:00 breached",
+    ] == told.of("resolution")
+
+
+def test_a_pause_that_a_policy_finds_is_as_long_as_the_wait_was_already() -> None:
+    """Row "Ticket's attributes change so another policy matches": retroactive pause, cap included."""
+    paused = clock("4h", pauses="customer")
+    vip = replace(policy("vip", {"segment": "vip"}, resolution=paused), max_pause_us=long("2h"))
+    told = tell(
+        terms(vip, policy("rest", first_response="24h")), opened("Mon 09:00"), waits("Mon 10:00", "customer"),
+        shows("Mon 11:00", segment="vip"),
+    )  # fmt: skip
+    assert [
+        "Mon 11:00 started (policy_change)",
+        "Mon 11:00 paused (customer)",
+        "Mon 12:00 resumed (max_pause)",
+        "Mon 15:00 breached",
+    ] == told.of("resolution")
+
+
+def test_a_paused_clock_that_a_policy_finds_past_its_target_is_breached_by_the_change() -> None:
+    """Row "Priority changes mid-ticket": if elapsed already exceeds the target, at the change instant."""
+    vip = policy("vip", {"segment": "vip"}, resolution=clock("1h", pauses="customer"))
+    told = tell(
+        terms(vip, policy("rest", first_response="24h")), opened("Mon 09:00"), waits("Mon 11:00", "customer"),
+        shows("Mon 12:00", segment="vip"),
+    )  # fmt: skip
+    assert [
+        "Mon 12:00 started (policy_change)",
+        "Mon 12:00 breached (policy_change)",
+        "Mon 12:00 paused (customer)",
+    ] == told.of("resolution")
+
+
 def test_the_longest_pause_is_open_time_too() -> None:
     """Row "Pause while pending"; section 3, item 5: one unit for target, elapsed and pause."""
     told = tell(capped("2h", "office"), opened("Fri 09:00"), waits("Fri 16:00", "customer"))

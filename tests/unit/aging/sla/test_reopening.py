@@ -168,6 +168,26 @@ def test_after_a_thank_you_the_next_response_counts_from_the_reopening_and_no_da
     assert "1h" == told.used("next_response", "Wed 11:00 met")
 
 
+def test_what_is_asked_and_answered_after_the_end_is_no_instance() -> None:
+    """Section 3, item 22: instances are numbered by what started."""
+    told = tell(
+        ANSWERS, opened("Mon 09:00"), agent("Mon 10:00", status="solved"), customer("Mon 10:05"),
+        agent("Mon 10:10"), customer("Mon 10:15"), works("Mon 11:00"),
+    )  # fmt: skip
+    assert ["Mon 11:00 started (reopened)", "Mon 14:00 breached"] == told.of("next_response")
+
+
+def test_a_question_of_before_the_end_counts_on_when_another_policy_promises_its_answer() -> None:
+    """Section 3, item 8, with the row on attributes: history is applied, the solved time left out."""
+    by = terms(policy("vip", {"segment": "vip"}, next_response="3h"), policy("rest", first_response="2h"))
+    told = tell(
+        by, opened("Mon 09:00"), agent("Mon 10:00"), customer("Mon 11:00"), solves("Mon 12:00"),
+        works("Tue 12:00"), shows("Tue 13:00", segment="vip"),
+    )  # fmt: skip
+    assert ["Tue 13:00 started (policy_change)", "Tue 14:00 breached"] == told.of("next_response")
+    assert "2h" == told.used("next_response", "Tue 13:00 started")
+
+
 def test_an_unanswered_clock_stands_while_the_ticket_is_solved_and_goes_on_when_reopened() -> None:
     """Section 3, item 8: solved time is an interval of its own kind."""
     told = tell(ANSWERS, opened("Mon 09:00"), solves("Mon 10:00"), works("Tue 10:00"), agent("Tue 10:30"))

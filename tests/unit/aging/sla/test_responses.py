@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from services.aging.settings import default_terms
 from shared.contracts.tickets import Activity, Actor, Visibility
 from tests.unit.aging.sla.agreed import (
     clock,
@@ -163,6 +164,12 @@ def test_a_periodic_update_does_not_start_before_the_first_response_is_met() -> 
     told = tell(ANSWERS, opened_by_agent("Mon 09:00"), agent("Mon 09:30"), customer("Mon 10:00"))
     assert [] == told.of("update")
     assert ["Mon 10:00 started", "Mon 12:00 breached"] == told.of("first_response")
+
+
+def test_periodic_updates_and_stays_in_queues_are_off_by_default() -> None:
+    """Row "Periodic update": off by default; `team` too."""
+    told = tell(default_terms(), opened("Mon 09:00", channel="email", queue="first"), agent("Mon 10:00"))
+    assert ([], []) == (told.of("update"), told.of("team"))
 
 
 # --------------------------------------------------------------------------------- agent vs customer reply
