@@ -60,8 +60,12 @@ class Normaliser:
     ) -> Normalised | Rejection:
         """Return the observation of members already in memory: a mapped row of a log.
 
-        The members and their rules are those of the plain JSON ticket; times may be aware datetimes.
+        The members and their rules are those of the plain JSON ticket; times may be aware datetimes. A
+        `status` may be a tuple of words, the most telling first: the first that a map knows counts.
         """
+        words = members.get("status")
+        if isinstance(words, tuple) and words:
+            members = {**members, "status": self._known(words), "raw_status": words[0]}
         try:
             ticket = msgspec.convert(members, PlainTicket)
         except msgspec.ValidationError as error:
@@ -82,6 +86,10 @@ class Normaliser:
         if merged_into == key:
             return rejected(Reason.INVALID_FIELD, "a ticket cannot be merged into itself", "/merged_into")
         return self._observed(ticket, defaults, key, merged_into, time, arrival)
+
+    def _known(self, words: tuple[str, ...]) -> str:
+        """Return the first of `words` that a map knows, the first of all if none does."""
+        return next((word for word in words if self._vocabulary.status(word)), words[0])
 
     def _refused(
         self, partial: PlainTicket, faults: list[Fault], defaults: Defaults, arrival: Arrival

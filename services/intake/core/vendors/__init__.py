@@ -9,10 +9,12 @@ from services.intake.core.vendors.github import GitHub
 from services.intake.core.vendors.gitlab import GitLab
 from services.intake.core.vendors.port import Vendor
 from services.intake.core.vendors.trello import Trello
+from services.intake.core.vendors.zendesk import Zendesk
 
 VENDORS: Final[Mapping[str, Vendor]] = {
     vendor.name: vendor
     for vendor in (
+        Zendesk(),
         GitHub(),
         GitLab(),
         Trello(),

@@ -18,7 +18,12 @@ from services.intake.core.definition import ShownStatus
 from shared.contracts.tickets import Channel, Kind, Priority
 
 Members = dict[str, Any]
-"""Members of the plain JSON ticket (core/ticket.py), times as aware datetimes or RFC 3339 texts."""
+"""Members of the plain JSON ticket (core/ticket.py), times as aware datetimes or RFC 3339 texts.
+
+`event_id` and `time` are left out where the vendor says none: core/webhook.py knows what to do then. `status`
+may be a tuple of words, the most telling first: the first that a map knows counts. So a source's own map may
+override a state that people invented, and without it the category counts that the vendor puts it in.
+"""
 
 TOLERANCE_SECONDS: Final = 300
 """How far a signed timestamp may be from the receive time: beyond, a request may be a replay."""
@@ -104,7 +109,10 @@ class Vendor(Protocol):
         ...
 
     def shake(self, delivery: Delivery, secrets: tuple[str, ...]) -> Shaken | None:
-        """Return the answer to a handshake; None: this is none."""
+        """Return the answer to a handshake; None: this is none.
+
+        Asked of requests that were not verified as well, for some handshakes come before there is a secret.
+        """
         ...
 
     def read(self, delivery: Delivery) -> Shown:
