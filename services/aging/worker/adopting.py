@@ -86,7 +86,7 @@ class Adopting:
         ids = backlog.adoption.next_to_judge()
         if ids:
             loaded = Loaded()
-            await self._stored.add_timelines(backlog, loaded, ids, merges=note.merges)
+            await self._stored.add_timelines(loaded, ids, merges=note.merges)
             return backlog.judge(ids, loaded, clock_us=clock_us)
         if note.judging is None:
             return None
@@ -102,6 +102,6 @@ class Adopting:
         loaded = Loaded(
             {id_: Stored(decode_ticket(row.body), asleep=False) for id_, row in zip(left, rows, strict=True)}
         )
-        await self._stored.add_timelines(backlog, loaded, left, merges=note.merges)
+        await self._stored.add_timelines(loaded, left, merges=note.merges)
         closed = [id_ for id_ in left if id_ not in backlog.open and id_ not in touched]
         return backlog.judge(closed, loaded, clock_us=clock_us)

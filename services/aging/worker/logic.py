@@ -252,7 +252,7 @@ class AgingLogic:
     # The store.
 
     async def _add_timelines(self, loaded: Loaded, ids: Iterable[TicketId]) -> None:
-        await self._stored.add_timelines(self._backlog, loaded, ids, merges=self._note.merges)
+        await self._stored.add_timelines(loaded, ids, merges=self._note.merges)
 
     async def _judge(self, changes: AgingChanges, until_us: int) -> bool:
         """Take a slice of what new terms left to judge; return whether something may be left."""

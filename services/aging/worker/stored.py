@@ -17,11 +17,14 @@ class StoredTickets:
 
     def __init__(self, store: AgingStore) -> None:
         self._store = store
+        self._strangers: frozenset[TicketId] = frozenset()
+        """Tickets of the newest batch that nobody knew before it, so nothing is stored of them."""
 
     async def of(self, backlog: Backlog, items: Sequence[Item]) -> Loaded:
         """Return the tickets of `items` that exist and are not in memory."""
         unknown = backlog.unknown(items)
         rows = await self._store.load_tickets(unknown) if unknown else {}
+        self._strangers = frozenset(id_ for id_ in unknown if id_ not in rows)
         return Loaded(
             {
                 id_: Stored(None if row.asleep else decode_ticket(row.body), row.asleep)
@@ -29,12 +32,11 @@ class StoredTickets:
             }
         )
 
-    async def add_timelines(
-        self, backlog: Backlog, loaded: Loaded, ids: Iterable[TicketId], *, merges: bool
-    ) -> None:
+    async def add_timelines(self, loaded: Loaded, ids: Iterable[TicketId], *, merges: bool) -> None:
         """Add the marks of `ids` to `loaded`, and their registers if there were ever `merges`."""
         wanted = sorted(ids)
-        known = [id_ for id_ in wanted if id_ in backlog.open or id_ in loaded.tickets]
+        # Memory does not tell who was known: a ticket may have been closed by this very batch.
+        known = [id_ for id_ in wanted if id_ not in self._strangers]
         marks = await self._store.load_marks(known) if known else {}
         loaded.marks = {
             id_: [Dated(row.order, decode_mark(row.body)) for row in rows] for id_, rows in marks.items()

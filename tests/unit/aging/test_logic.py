@@ -255,6 +255,18 @@ def body(rejected: Rejected) -> Observation:
 
 
 @pytest.mark.asyncio
+async def test_what_comes_late_after_its_ticket_was_closed_in_the_same_batch_knows_all_that_was_before(
+    worker: Worker,
+) -> None:
+    worker.append(at(0), seen(hours=0))
+    await worker.step()
+    worker.append(at(9), seen(hours=5, status=Status.SOLVED), seen(hours=2, status=Status.IN_PROGRESS))
+    await worker.step()
+    (ticket,) = (await worker.tickets(IDS)).values()
+    assert (at(0), at(5), 3) == (ticket.created_us, ticket.left_us, ticket.marks)
+
+
+@pytest.mark.asyncio
 async def test_a_poisonous_record_is_kept_whole_and_its_neighbours_count(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
