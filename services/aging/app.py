@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from services.aging.adapters.metrics import AgingCollector, Tally
 from services.aging.adapters.sql import SqlAgingStore
-from services.aging.api import router
+from services.aging.api import PartitionTerms, router
 from services.aging.core.age import AgeVersion
 from services.aging.core.timeline import as_of
 from services.aging.ports import AgingChanges
@@ -117,7 +117,7 @@ async def open_aging(given: Given, settings: Settings) -> AsyncIterator[Aging]:
 
         routes = router(
             store, clock=given.clock, keyring=given.keyring, age=age, as_of=as_of,
-            arrange=arrangement_of(given.worklist),
+            terms=PartitionTerms(store, given.configurations, defaults), arrange=arrangement_of(given.worklist),
         )  # fmt: skip
         workers: dict[str, Worker] = {SERVICE: group}
         yield Aging(routes, workers, group, given.configurations)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from shared.contracts.configuration import ConfigVersion
 from shared.runtime.port import PartitionStore
 
 
@@ -56,6 +57,14 @@ class OpenRow(NamedTuple):
     """
 
     tenant: str
+    ticket: str
+    body: bytes
+
+
+class BodyRow(NamedTuple):
+    """What an order of open tickets is made from."""
+
+    partition: int
     ticket: str
     body: bytes
 
@@ -216,6 +225,14 @@ class Moved(NamedTuple):
     """Not open now, and last left the stock since."""
 
 
+class Configurations(Protocol):
+    """Where published configuration versions are read; `shared.runtime.configurations` is one."""
+
+    async def version(self, number: int) -> ConfigVersion:
+        """Return version `number`, which was recorded before it was applied. Raises BusUnavailable."""
+        ...
+
+
 class AgingQueries(Protocol):
     """The API's side: any process answers for all partitions."""
 
@@ -225,8 +242,8 @@ class AgingQueries(Protocol):
         """Return awake tickets in order of (aged_from_us, ticket)."""
         ...
 
-    def bodies(self, wanted: TicketFilter) -> AsyncGenerator[Sequence[tuple[str, bytes]], None]:
-        """Yield (key, body) of awake tickets in chunks, in no order, from one snapshot.
+    def bodies(self, wanted: TicketFilter) -> AsyncGenerator[Sequence[BodyRow], None]:
+        """Yield awake tickets in chunks, in no order, from one snapshot.
 
         Holds a connection until its end, or `aclose`.
         """
@@ -273,6 +290,10 @@ class AgingQueries(Protocol):
 
     async def clocks(self) -> Sequence[tuple[int, int, int]]:
         """Return (partition, clock_us, position) of every partition as last committed."""
+        ...
+
+    async def notes(self) -> Mapping[int, bytes]:
+        """Return the note of every partition as last committed: which terms it follows."""
         ...
 
     async def flows(self) -> Sequence[FlowRow]:

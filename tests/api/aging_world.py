@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -74,13 +74,26 @@ class World:
     owner: Owner
     http: httpx2.AsyncClient
     clock: ManualClock
+    terms: Terms = TERMS
+    """By which all tickets are judged."""
+
+    async def terms_now(self) -> Mapping[int, Terms]:
+        """What the partitions' notes would say."""
+        return {0: self.terms}
 
     async def ticket(
-        self, key: str, *marks: Mark, tenant: str = "default", asleep: bool = False, terms: Terms = TERMS
+        self,
+        key: str,
+        *marks: Mark,
+        tenant: str = "default",
+        asleep: bool = False,
+        terms: Terms | None = None,
+        at: datetime = NOW,
     ) -> None:
-        """Store a ticket as these observations make it."""
+        """Store a ticket as these observations make it, known up to `at`; `terms` hold from then on."""
+        self.terms = terms or self.terms
         timeline = sorted(marks, key=order_of)
-        ticket, _ = derive(timeline, order_of(timeline[-1]), terms=terms, until_us=to_us(NOW))
+        ticket, _ = derive(timeline, order_of(timeline[-1]), terms=self.terms, until_us=to_us(at))
         row = a_row(tenant, key, ticket, asleep=asleep)
         rows = [MarkRow(tenant, key, order_of(mark), encode_mark(mark)) for mark in marks]
         await self.owner.commit(AgingChanges(tickets=[row], marks=rows))
@@ -129,12 +142,21 @@ async def a_world(
     async with SqlAgingStore.open(f"sqlite+aiosqlite:///{directory}/aging.db") as store:
         app = FastAPI()
         problems.install(app)
-        app.include_router(
-            router(store, clock=clock, keyring=keyring, age=lambda: AGE, as_of=as_of, arrange=arrange)
-        )
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
-            yield World(store, await Owner.of(store), http, clock)
+            world = World(store, await Owner.of(store), http, clock)
+            app.include_router(
+                router(
+                    store,
+                    clock=clock,
+                    keyring=keyring,
+                    age=lambda: AGE,
+                    as_of=as_of,
+                    arrange=arrange,
+                    terms=world.terms_now,
+                )
+            )
+            yield world
 
 
 def parameters(answer: httpx2.Response) -> Sequence[str]:

@@ -225,7 +225,14 @@ async def test_figures_say_up_to_where_they_know(world: World) -> None:
 async def test_every_route_and_figure_is_documented(world: World) -> None:
     app = FastAPI()
     app.include_router(
-        router(world.store, clock=world.clock, keyring=Keyring(()), age=lambda: AGE, as_of=as_of)
+        router(
+            world.store,
+            clock=world.clock,
+            keyring=Keyring(()),
+            age=lambda: AGE,
+            as_of=as_of,
+            terms=world.terms_now,
+        )
     )
     document = app.openapi()
     paths = {"/v1/tickets", "/v1/tickets/{key}", "/v1/backlog", "/v1/backlog/morning", "/v1/quarantine"}

@@ -47,7 +47,7 @@ async def test_a_line_of_the_list_says_what_a_person_needs(stocked: World) -> No
         "wait_reason": "customer", "kind": None, "priority": None, "channel": None, "queue": "second",
         "assignee": "ann", "segment": None, "category": None, "age_seconds": 50 * 3600,
         "age_bucket": "24-72h", "created_at": "2026-03-01T06:00:00Z", "updated_at": "2026-03-03T06:00:00Z",
-        "left_at": None, "attention": [], "place": None,
+        "left_at": None, "due": None, "past_sla": False, "at_risk": False, "clocks": [], "attention": [], "place": None,
     } == line  # fmt: skip
 
 
@@ -92,7 +92,10 @@ async def test_pages_follow_their_cursor_to_the_end(stocked: World, sort: str) -
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
-        ({"sort": "due"}, "sort"),
+        ({"sort": "due", "open": "false"}, "sort"),
+        ({"sort": "due", "status": "solved"}, "sort"),
+        ({"sort": "due", "cursor": "k8Mq"}, "cursor"),
+        ({"sort": "due", "cursor": "ä"}, "cursor"),
         ({"sort": "worklist", "open": "false"}, "sort"),
         ({"sort": "worklist", "cursor": "AAAA"}, "cursor"),
         ({"sort": "size"}, "sort"),

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from services.aging.api import worklist
+from services.aging.api import ordering
 from services.aging.core.policy import Policy, PolicyVersion, Promise
 from services.aging.core.terms import Attention, Terms
 from services.aging.settings import arrangement_of
@@ -109,7 +109,7 @@ async def test_a_cursor_of_the_future_is_refused(world: World) -> None:
 async def test_more_tickets_than_anybody_works_on_want_a_filter(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worklist, "WORKLIST_TICKETS_MAX", 6)
+    monkeypatch.setattr(ordering, "ORDERED_TICKETS_MAX", 6)
     answer = await world.get("/v1/tickets", sort="worklist")
     assert (422, ["sort"]) == (answer.status_code, parameters(answer))
     assert ["desk:young"] == await world.keys(sort="worklist", queue="second")

@@ -57,13 +57,13 @@ class Owner:
         """Take the partition over."""
         return cls(store, await store.take_over(LOG, partition, owner="o", known=None), partition)
 
-    async def commit(self, changes: AgingChanges) -> None:
+    async def commit(self, changes: AgingChanges, note: bytes = b"") -> None:
         """Commit `changes` as the next batch."""
         position = self.position + 1
         await self._store.commit(
             Commit(
                 topic=LOG.topic, partition=self._partition, epoch=self.epoch, position=position,
-                clock_us=position * SECOND_US, note=b"", confirmed=-1, block=None, changes=changes,
+                clock_us=position * SECOND_US, note=note, confirmed=-1, block=None, changes=changes,
             )
         )  # fmt: skip
         self.position = position

@@ -378,3 +378,27 @@ async def test_movement_counts_what_came_and_what_left_since(store: SqlAgingStor
     expected = [Moved("first", "new", 1, 0), Moved("first", "solved", 1, 2), Moved("second", "new", 1, 0)]
     assert expected == sorted(await store.moved("default", since_us=since_us))
     assert [] == await store.moved("nobody", since_us=0)
+
+
+async def test_the_notes_of_all_partitions_are_those_last_committed(store: SqlAgingStore) -> None:
+    first, second = await Owner.of(store, 1), await Owner.of(store, 2)
+    await first.commit(AgingChanges(), note=b"old")
+    await first.commit(AgingChanges(), note=b"new")
+    await second.commit(AgingChanges(), note=b"other")
+    found = await store.notes()
+    assert {1: b"new", 2: b"other"} == {partition: found[partition] for partition in (1, 2)}
+
+
+async def test_what_an_order_is_made_from_is_each_ticket_of_the_list_once(store: SqlAgingStore) -> None:
+    owner, tenant = await Owner.of(store), next(tenants)
+    rows = [a_ticket(f"s:{number}", tenant=tenant, body=b"%d" % number) for number in range(3)]
+    rows += [
+        a_ticket("s:other queue", tenant=tenant, queue="second"),
+        a_closed_ticket("s:closed", tenant=tenant, left_us=NOW_US),
+        a_ticket("s:asleep", tenant=tenant, asleep=True, open=False),
+        a_ticket("s:0", tenant=next(tenants)),
+    ]
+    await owner.commit(AgingChanges(tickets=rows))
+    wanted = TicketFilter(tenant, open=True, dimensions=(("queue", ("first",)),))
+    found = [row async for chunk in store.bodies(wanted) for row in chunk]
+    assert [(0, f"s:{number}", b"%d" % number) for number in range(3)] == sorted(found)

@@ -7,7 +7,7 @@ at 5,000 tickets.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tu
 from services.aging.adapters.tables import FLOWS, MARKS, PARTITIONS, QUARANTINE, REGISTERS, STOCK, TICKETS
 from services.aging.core.attention import COUNTED
 from services.aging.ports import (
+    BodyRow,
     Cursor,
     FlowRow,
     Group,
@@ -66,11 +67,12 @@ class SqlAgingQueries:
             statement = statement.where(place < end if newest_first else place > end)
         return [TicketRow._make(row) for row in await self._rows(statement)]
 
-    async def bodies(self, wanted: TicketFilter) -> AsyncGenerator[Sequence[tuple[str, bytes]], None]:
-        """Yield (key, body) of awake tickets in chunks, in no order, from one snapshot."""
-        async with aclosing(self._stream(select(_T.ticket, _T.body).where(*_matching(wanted)))) as chunks:
+    async def bodies(self, wanted: TicketFilter) -> AsyncGenerator[Sequence[BodyRow], None]:
+        """Yield awake tickets in chunks, in no order, from one snapshot."""
+        statement = select(_T.partition, _T.ticket, _T.body).where(*_matching(wanted))
+        async with aclosing(self._stream(statement)) as chunks:
             async for chunk in chunks:
-                yield [(row[0], row[1]) for row in chunk]
+                yield [BodyRow._make(row) for row in chunk]
 
     async def ticket(self, tenant: str, ticket: str) -> TicketRow | None:
         """Return one ticket, asleep or not."""
@@ -152,6 +154,12 @@ class SqlAgingQueries:
             .order_by(p.partition)
         )
         return [(row[0], row[1], row[2]) for row in rows]
+
+    async def notes(self) -> Mapping[int, bytes]:
+        """Return the note of every partition as last committed: which terms it follows."""
+        p = PARTITIONS.c
+        rows = await self._rows(select(p.partition, p.note).where(p.topic == EVENTS.name))
+        return {row[0]: row[1] for row in rows}
 
     async def flows(self) -> Sequence[FlowRow]:
         """Return all flow counters."""

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
 
+from services.aging.api.promises import ClockItem
+
 Bucket = Annotated[str, Field(examples=["24-72h"])]
 KNOWN_UNTIL = Field(
     description="Up to where the events of every partition were taken in, by the clock of the slowest; "
@@ -65,6 +67,14 @@ class TicketItem(BaseModel):
     created_at: datetime = Field(description="The earliest instant any source showed of it")
     updated_at: datetime = Field(description="Time of the newest observation")
     left_at: datetime | None = Field(description="When it last left the stock; null while open")
+    due: datetime | None = Field(
+        description="The tightest deadline of its promises, which may have passed; null while none runs"
+    )
+    past_sla: bool = Field(description="Open, with a promise that is broken and not finished")
+    at_risk: bool = Field(description="Open, not past SLA, with a promise inside its warning window")
+    clocks: list[ClockItem] = Field(
+        description="Promises of an open ticket, the tightest first; how they came about: `…/explain`"
+    )
     attention: list[str] = Field(
         description="What asks for attention: escalated, stuck, stale, bouncing, close_candidate; "
         "others may come"

@@ -151,14 +151,6 @@ class BacklogAsked(Filters):
     )
 
 
-def is_newest_first(sort: Sort) -> bool:
-    """Return whether the youngest come first; raises Problem for orders that are not available."""
-    if sort is Sort.DUE:
-        detail = f"sort={sort.value} is not available yet: it needs SLA clocks"
-        raise Problem("invalid-request", 422, faults=[Fault(detail, parameter="sort")])
-    return sort is Sort.NEWEST
-
-
 def past_us(at: datetime | None, now_us: int) -> int | None:
     """Return the past instant asked for, None for now. Raises Problem for one that is no past."""
     if at is None:
@@ -202,9 +194,14 @@ def read_cursor(text: str | None, *, newest_first: bool) -> Cursor | None:
     except ValueError:  # msgspec's errors are some, too
         place = None
     if place is None or "\0" in place.ticket or place.newest_first != newest_first:
-        detail = "this is no cursor of a list in this order; begin again without one"
-        raise Problem("invalid-request", 422, faults=[Fault(detail, parameter="cursor")])
+        raise no_cursor()
     return Cursor(place.value_us, place.ticket)
+
+
+def no_cursor() -> Problem:
+    """Return the problem of a cursor that is none, or of another order."""
+    detail = "this is no cursor of a list in this order; begin again without one"
+    return Problem("invalid-request", 422, faults=[Fault(detail, parameter="cursor")])
 
 
 def _plain(value: str) -> str:

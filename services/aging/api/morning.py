@@ -14,9 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from services.aging.api.answers import Flow, Leavings, Morning, QueueMorning
 from services.aging.api.backlog import counts_now
 from services.aging.api.figures import Count, Counts, age_seconds, bucket_counts, kept, shown, together
+from services.aging.api.ordering import listed
 from services.aging.api.past import TooMany, counted, stock_at
 from services.aging.api.surface import Surface
-from services.aging.api.tickets import item
 from services.aging.core.age import AgeVersion
 from services.aging.ports import Moved, TicketFilter
 from shared.contracts.instants import SECOND_US, from_us
@@ -49,7 +49,7 @@ async def morning(surface: Surface, tenant: str) -> Morning:
         now=shown(total, age, now_us),
         waiting_by_reason=_waiting(counts),
         by_priority=_priorities(kept(counts, [_PRIORITY], edges)),
-        oldest=[item(row, age, now_us) for row in oldest],
+        oldest=await listed(surface, oldest, now_us),
         last_24h=_flow(total.open, then, moved, since_us),
         queues=_queues(kept(counts, [_QUEUE], edges), then, moved, age, now_us),
     )

@@ -22,14 +22,15 @@ from services.aging.api.asking import (
     Sort,
     TenantAsked,
     TicketsAsked,
-    is_newest_first,
     read_cursor,
     written,
 )
 from services.aging.api.backlog import backlog
 from services.aging.api.morning import morning
+from services.aging.api.ordering import by_deadline, listed
 from services.aging.api.surface import Arrange, AsOf, Surface
-from services.aging.api.tickets import detail, item
+from services.aging.api.terms import TermsOf
+from services.aging.api.tickets import detail
 from services.aging.api.worklist import worklist
 from services.aging.core.age import AgeVersion
 from services.aging.core.worklist import WorkOrder
@@ -72,13 +73,14 @@ def router(
     keyring: Keyring,
     age: Callable[[], AgeVersion],
     as_of: AsOf,
+    terms: TermsOf,
     arrange: Arrange = WorkOrder,
 ) -> APIRouter:
     """Return the routes. `age` gives the edges in force; `as_of` folds a timeline up to an instant.
 
-    `arrange` gives the order of work; without it the standard one holds.
+    `terms` gives those that partitions judge their tickets by. `arrange` gives the order of work; without it the standard one holds.
     """
-    surface = Surface(queries, clock, keyring, age, as_of, arrange)
+    surface = Surface(queries, clock, keyring, age, as_of, terms, arrange)
     routes = APIRouter(tags=["backlog"], responses=_REFUSALS)
     _add_tickets(routes, surface)
     _add_figures(routes, surface)
@@ -94,8 +96,10 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
         tenant = surface.tenant(principal, asked.tenant)
         if asked.sort is Sort.WORKLIST:
             return await worklist(surface, tenant, asked)
-        newest_first = is_newest_first(asked.sort)
-        now_us, age = surface.clock.now_us(), surface.age()
+        if asked.sort is Sort.DUE:
+            return await by_deadline(surface, tenant, asked)
+        newest_first = asked.sort is Sort.NEWEST
+        now_us = surface.clock.now_us()
         found = await surface.queries.find(
             asked.wanted(tenant, now_us),
             after=read_cursor(asked.cursor, newest_first=newest_first),
@@ -107,9 +111,7 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
         if len(found) > len(page):
             end = Cursor(page[-1].aged_from_us, page[-1].ticket)
             following = written(end, newest_first=newest_first)
-        return TicketPage(
-            at=from_us(now_us), tickets=[item(row, age, now_us) for row in page], next=following
-        )
+        return TicketPage(at=from_us(now_us), tickets=await listed(surface, page, now_us), next=following)
 
     @routes.get(
         "/v1/tickets/{key:path}",
@@ -128,8 +130,8 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
             raise Problem("not-found", 404, "there is no ticket with this key")
         marks = await surface.queries.marks(tenant, key)
         registers = await surface.queries.registers(tenant, key)
-        now_us = surface.clock.now_us()
-        return await run_in_threadpool(detail, row, marks, registers, surface.age(), now_us)
+        terms, now_us = await surface.terms(), surface.clock.now_us()
+        return await run_in_threadpool(detail, row, marks, registers, terms, surface.age(), now_us)
 
 
 def _add_figures(routes: APIRouter, surface: Surface) -> None:

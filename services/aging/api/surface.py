@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
+from services.aging.api.terms import TermsOf
 from services.aging.core.age import AgeVersion
 from services.aging.core.mark import Mark
 from services.aging.core.ticket import Ticket
@@ -37,13 +38,14 @@ Arrange = Callable[[int, AgeVersion], WorkOrder]
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """The read API's dependencies. `age` gives the edges and buckets in force."""
+    """The read API's dependencies. `age` gives the edges and buckets in force, `terms` those of each partition."""
 
     queries: AgingQueries
     clock: Clock
     keyring: Keyring
     age: Callable[[], AgeVersion]
     as_of: AsOf
+    terms: TermsOf
     arrange: Arrange = WorkOrder
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PAST_QUESTIONS_AT_ONCE))
 

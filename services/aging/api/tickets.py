@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,11 +11,14 @@ import msgspec
 from services.aging.api.answers import AbsorbedTicket, Entry, Episode, TicketDetail, TicketItem
 from services.aging.api.asking import DIMENSIONS
 from services.aging.api.figures import age_seconds
+from services.aging.api.present import present
+from services.aging.api.promises import clock_items
 from services.aging.core.age import AgeVersion
 from services.aging.core.attention import names_of
 from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, decode_mark
 from services.aging.core.merges import decode_register
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket, decode_ticket
 from services.aging.core.timeline import BARE
 from services.aging.ports import MarkRow, RegisterRow, TicketRow
@@ -35,9 +38,22 @@ _OUTCOMES: Final = {
 }
 
 
-def item(row: TicketRow, age: AgeVersion, now_us: int) -> TicketItem:
-    """Return `row` as lists show it."""
-    return TicketItem(**_members(row, age, now_us))
+def item(row: TicketRow, terms: Mapping[int, Terms], age: AgeVersion, now_us: int) -> TicketItem:
+    """Return `row` as lists show it, its clocks as they are at `now_us` by the terms of its partition."""
+    return TicketItem(**_members(row, age, now_us), **_promises(row, terms, now_us))
+
+
+def _promises(row: TicketRow, terms: Mapping[int, Terms], now_us: int) -> dict[str, Any]:
+    if not row.body:  # asleep: nothing is promised yet
+        return {"due": None, "past_sla": False, "at_risk": False, "clocks": []}
+    ticket = present(row.tenant, row.body, row.partition, terms, now_us)
+    due_us = ticket.tightest_us
+    return {
+        "due": None if due_us is None else from_us(due_us),
+        "past_sla": ticket.past_sla,
+        "at_risk": ticket.at_risk,
+        "clocks": clock_items(ticket, terms[row.partition].of(row.tenant), now_us),
+    }
 
 
 def _members(row: TicketRow, age: AgeVersion, now_us: int) -> dict[str, Any]:
@@ -68,8 +84,9 @@ def _members(row: TicketRow, age: AgeVersion, now_us: int) -> dict[str, Any]:
 
 
 def detail(
-    row: TicketRow, marks: Sequence[MarkRow], registers: Sequence[RegisterRow], age: AgeVersion, now_us: int
-) -> TicketDetail:
+    row: TicketRow, marks: Sequence[MarkRow], registers: Sequence[RegisterRow], terms: Mapping[int, Terms],
+    age: AgeVersion, now_us: int,
+) -> TicketDetail:  # fmt: skip
     """Return the ticket with its story. Folds all of `marks`: run it off the event loop."""
     timeline = [decode_mark(mark.body) for mark in marks]
     if row.body:
@@ -80,6 +97,7 @@ def detail(
     absorbed = [decode_register(register.body) for register in registers]
     return TicketDetail(
         **_members(row, age, now_us),
+        **_promises(row, terms, now_us),
         requester=ticket.requester or None,
         url=ticket.url or None,
         tags=list(ticket.tags),

@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import base64
 from bisect import bisect_right
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 
 from services.aging.api.answers import Because, Place, TicketItem, TicketPage
-from services.aging.api.asking import TicketsAsked
+from services.aging.api.asking import TicketsAsked, no_cursor
+from services.aging.api.ordering import positions
+from services.aging.api.present import present
 from services.aging.api.surface import Surface
 from services.aging.api.tickets import item
-from services.aging.core.ticket import decode_ticket
+from services.aging.core.terms import Terms
 from services.aging.core.worklist import Position, WorkOrder
 from services.aging.ports import TicketRow
 from shared.contracts.instants import from_us
-from shared.http.problems import Fault, Problem
-
-WORKLIST_TICKETS_MAX: Final = 100_000
-"""Tickets put in order for one page: a second, and 30 MB. Nobody works on more; filters make them fewer."""
 
 _Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
@@ -55,41 +51,24 @@ async def worklist(surface: Surface, tenant: str, asked: TicketsAsked) -> Ticket
     end = None if asked.cursor is None else _read(asked.cursor, clock_us)
     now_us = clock_us if end is None else end.now_us
     order = surface.arrange(now_us, surface.age())
-    positions = await _positions(surface, order, tenant, asked, now_us)
-    begin = 0 if end is None else bisect_right(positions, Position(*msgspec.structs.astuple(end)[1:]))
-    page = positions[begin : begin + asked.limit]
+    found = await positions(surface, tenant, asked, now_us, order.position)
+    begin = 0 if end is None else bisect_right(found, Position(*msgspec.structs.astuple(end)[1:]))
+    page = found[begin : begin + asked.limit]
     rows = await surface.queries.load_tickets([(tenant, position.key) for position in page])
-    found = [
-        _item(row, order, position, number)
+    terms = await surface.terms()
+    tickets = [
+        _item(row, terms, order, position, number)
         for number, position in enumerate(page, begin + 1)
         if (row := rows.get((tenant, position.key))) is not None and row.open  # it may have left since
     ]
-    more = begin + len(page) < len(positions)
-    return TicketPage(at=from_us(now_us), tickets=found, next=_written(now_us, page[-1]) if more else None)
+    more = begin + len(page) < len(found)
+    return TicketPage(at=from_us(now_us), tickets=tickets, next=_written(now_us, page[-1]) if more else None)
 
 
-async def _positions(
-    surface: Surface, order: WorkOrder, tenant: str, asked: TicketsAsked, now_us: int
-) -> list[Position]:
-    wanted = asked.wanted(tenant, now_us)
-    if not wanted.open:
-        detail = "the order of work is one of open tickets: leave out open=false and outcomes"
-        raise Problem("invalid-request", 422, faults=[Fault(detail, parameter="sort")])
-    found: list[Position] = []
-    async with surface.turn, aclosing(surface.queries.bodies(wanted)) as chunks:
-        async for chunk in chunks:
-            found += await run_in_threadpool(_placed, order, chunk)
-            if len(found) > WORKLIST_TICKETS_MAX:
-                detail = f"more than {WORKLIST_TICKETS_MAX} tickets to put in order: filter, by queue for one"
-                raise Problem("invalid-request", 422, faults=[Fault(detail, parameter="sort")])
-    return await run_in_threadpool(sorted, found)
-
-
-def _placed(order: WorkOrder, chunk: Sequence[tuple[str, bytes]]) -> list[Position]:
-    return [order.position(key, decode_ticket(body)) for key, body in chunk]
-
-
-def _item(row: TicketRow, order: WorkOrder, position: Position, number: int) -> TicketItem:
+def _item(
+    row: TicketRow, terms: Mapping[int, Terms], order: WorkOrder, position: Position, number: int
+) -> TicketItem:
+    ticket = present(row.tenant, row.body, row.partition, terms, order.now_us)
     because = [
         Because(
             code=reason.code,
@@ -98,9 +77,9 @@ def _item(row: TicketRow, order: WorkOrder, position: Position, number: int) -> 
             due=None if reason.due_us is None else from_us(reason.due_us),
             points=reason.points,
         )
-        for reason in order.reasons(decode_ticket(row.body))
+        for reason in order.reasons(ticket)
     ]
-    shown = item(row, order.age, order.now_us)
+    shown = item(row, terms, order.age, order.now_us)
     score = None if order.weights is None else -position.score
     shown.place = Place(number=number, score=score, because=because)
     return shown
@@ -118,6 +97,5 @@ def _read(cursor: str, clock_us: int) -> _Bookmark:
     except ValueError:  # msgspec's errors are some, too
         bookmark = None
     if bookmark is None or not 0 <= bookmark.now_us <= clock_us:
-        detail = "this is no cursor of a list in this order; begin again without one"
-        raise Problem("invalid-request", 422, faults=[Fault(detail, parameter="cursor")])
+        raise no_cursor()
     return bookmark

@@ -191,8 +191,9 @@ def _interval(span: Span, fold: _Fold) -> Interval:
     policy = _policy(fold.terms, span.policy)
     versions = _versions(fold.terms, policy, span.from_us, span.until_us) if promise.business else ()
     lasts = span.until_us == fold.at_us and span.ended is None
+    open_us = hours.elapsed(span.from_us, span.until_us)
     return Interval(
-        _kind(span.kind), span.from_us, span.until_us, hours.elapsed(span.from_us, span.until_us), span.policy,
+        _kind(span.kind), span.from_us, span.until_us, open_us if span.kind == RUNNING else 0, open_us, span.policy,
         fold.cause(span.began, span.from_us), None if lasts else fold.cause(span.ended, span.until_us),
         tuple(special_days([(one.effective_us, one.hours) for one in versions], span.from_us, span.until_us)),
     )  # fmt: skip
@@ -232,7 +233,9 @@ def _age(fold: _Fold) -> AgeTold:
         if low < high:
             began, lasts = fold.cause(wait.mark, low), high == at_us and ended is None
             end = None if lasts else fold.cause(ended, high)
-            intervals.append(Interval(_kind(wait.why or RUNNING), low, high, high - low, "", began, end))
+            intervals.append(
+                Interval(_kind(wait.why or RUNNING), low, high, high - low, high - low, "", began, end)
+            )
     return AgeTold(version, from_us, until_us, next_us, tuple(intervals))
 
 

@@ -8,7 +8,6 @@ from services.aging.core.age import AgeVersion
 from services.aging.core.clock import Clock, ClockDetail
 from services.aging.core.mark import Mark
 from services.aging.core.policy import Policy
-from services.aging.core.story import RUNNING
 from services.aging.core.terms import HoursVersion
 from services.aging.core.ticket import Draft, Ticket
 from shared.calendars.special import SpecialDay
@@ -32,9 +31,11 @@ class Interval(NamedTuple):
     from_us: int
     until_us: int
     counted_us: int
-    """Open time of the interval; of one that does not run, what it would have counted."""
+    """What it adds to the figure; 0 for one in which the clock stood."""
+    open_us: int
+    """Open time in it, by the hours of its policy; all of it for the age and in wall time."""
     policy: str
-    """Label of the policy whose hours count; empty for the age, which counts every second."""
+    """Label of the policy it followed; empty for the age."""
     began: Cause
     ended: Cause | None
     """None while it lasts."""
@@ -45,11 +46,6 @@ class Interval(NamedTuple):
     def wall_us(self) -> int:
         """How long it was."""
         return self.until_us - self.from_us
-
-    @property
-    def counts(self) -> bool:
-        """Whether it adds to the figure of its clock."""
-        return self.kind == RUNNING
 
 
 class FactTold(NamedTuple):

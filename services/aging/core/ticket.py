@@ -143,6 +143,12 @@ class Ticket(msgspec.Struct, array_like=True, gc=False):
         return any(clock.deadline_us == NEVER for clock in self.clocks)
 
     @property
+    def tightest_us(self) -> int | None:
+        """The deadline that comes first, or came first and was broken; None while no clock has one."""
+        dues = [clock.deadline_us for clock in self.clocks if clock.deadline_us >= 0]
+        return min(dues, default=None) if self.status in OPEN else None
+
+    @property
     def at_risk(self) -> bool:
         """Whether it is open, not past SLA, with a running clock inside its warning window."""
         return (

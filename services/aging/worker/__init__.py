@@ -1,6 +1,6 @@
 """Aging's worker: what the partition loop drives."""
 
-from services.aging.worker.adopting import Configurations
+from services.aging.ports import Configurations
 from services.aging.worker.logic import AgingLogic, Placement
 
 __all__ = ["AgingLogic", "Configurations", "Placement"]

@@ -9,7 +9,7 @@ far that came is kept in the note, so that a crash only repeats a slice.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -19,21 +19,12 @@ from services.aging.core.batch import Loaded, Outcome, Stored, TicketId
 from services.aging.core.note import Note
 from services.aging.core.terms import Terms, reaches_back_us
 from services.aging.core.ticket import decode_ticket
-from services.aging.ports import AgingStore
+from services.aging.ports import AgingStore, Configurations
 from services.aging.settings import generations, terms_of
 from services.aging.worker.stored import StoredTickets
-from shared.contracts.configuration import ConfigVersion
 from shared.contracts.instants import to_us
 
 _log: Final = structlog.get_logger(__name__)
-
-
-class Configurations(Protocol):
-    """Where published configuration versions are read; `shared.runtime.configurations` is one."""
-
-    async def version(self, number: int) -> ConfigVersion:
-        """Return version `number`, which was recorded before it was applied. Raises BusUnavailable."""
-        ...
 
 
 class Adopting:

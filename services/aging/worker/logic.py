@@ -33,8 +33,8 @@ from services.aging.core.flows import decode_flow
 from services.aging.core.mark import decode_mark, encode_mark, mark_of, observation_of, order_of
 from services.aging.core.note import Note, decode_note, encode_note
 from services.aging.core.terms import Terms
-from services.aging.ports import AgingChanges, AgingStore, DeferredRow
-from services.aging.worker.adopting import Adopting, Configurations
+from services.aging.ports import AgingChanges, AgingStore, Configurations, DeferredRow
+from services.aging.worker.adopting import Adopting
 from services.aging.worker.output import Output, Refusable
 from services.aging.worker.stored import StoredTickets
 from services.aging.worker.waiting import Waiting, in_time

@@ -15,6 +15,7 @@ from services.aging.core.explain import explain
 from services.aging.core.explained import ClockTold, Explanation, Interval
 from services.aging.core.fold import derive
 from services.aging.core.mark import Mark, mark_of, order_of
+from services.aging.core.merges import heard
 from services.aging.core.policy import Policy, PolicyVersion, Promise, Stage
 from services.aging.core.story import RUNNING
 from services.aging.core.terms import HoursVersion, Terms
@@ -71,7 +72,7 @@ def test_the_intervals_add_up_to_what_is_used_and_follow_each_other(
     at_us = max(at_us, marks[-1].time_us)
     found = explain(TENANT, "desk:1", marks, absorbed(messages), terms, at_us=at_us)
     for told in found.clocks:
-        assert told.used_us == sum(one.counted_us for one in told.intervals if one.counts), told.clock
+        assert told.used_us == sum(one.counted_us for one in told.intervals), told.clock
         assert told.clock.target_us == told.used_us + told.left_us
         assert follows(told.intervals)
         if told.intervals:
@@ -85,7 +86,7 @@ def test_the_intervals_of_the_age_add_up_to_the_age(
     marks = [mark for mark in timeline(observed) if mark.time_us <= at_us] or timeline(observed)[:1]
     at_us = max(at_us, marks[-1].time_us)
     age = explain(TENANT, "desk:1", marks, (), terms, at_us=at_us).age
-    assert max(0, age.until_us - age.from_us) == sum(one.wall_us for one in age.intervals)
+    assert max(0, age.until_us - age.from_us) == sum(one.counted_us for one in age.intervals)
     assert follows(age.intervals)
 
 
@@ -95,7 +96,7 @@ def test_what_is_told_is_what_the_ticket_is_and_what_is_stated(
 ) -> None:
     marks, registers = timeline(observed), absorbed(messages)
     found = explain(TENANT, "desk:1", marks, registers, terms, at_us=END_US)
-    ticket, drafts = derive(marks, b"", terms=terms, until_us=END_US, messages=registers[0].messages)
+    ticket, drafts = derive(marks, b"", terms=terms, until_us=END_US, messages=heard(registers))
     now = {(clock.name, clock.instance): clock for clock in ticket.clocks}
     told = {(one.clock.name, one.clock.instance): one for one in found.clocks}
     assert [draft.key for draft in drafts] == [
@@ -153,7 +154,7 @@ def clock_of(found: Explanation, name: str) -> ClockTold:
 
 
 def kinds(intervals: Sequence[Interval]) -> list[tuple[str, float, float]]:
-    return [(one.kind, one.wall_us / HOUR_US, one.counted_us / HOUR_US) for one in intervals]
+    return [(one.kind, one.wall_us / HOUR_US, one.open_us / HOUR_US) for one in intervals]
 
 
 CREATED = on(
