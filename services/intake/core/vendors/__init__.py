@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from services.intake.core.vendors.freshdesk import Freshdesk
 from services.intake.core.vendors.github import GitHub
 from services.intake.core.vendors.gitlab import GitLab
 from services.intake.core.vendors.port import Vendor
@@ -14,6 +15,7 @@ from services.intake.core.vendors.zendesk import Zendesk
 VENDORS: Final[Mapping[str, Vendor]] = {
     vendor.name: vendor
     for vendor in (
+        Freshdesk(),
         Zendesk(),
         GitHub(),
         GitLab(),
