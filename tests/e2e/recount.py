@@ -1,7 +1,8 @@
 """An independent recount of the real logs: the raw rows and the standard library, nothing of ours.
 
 It answers what Barometer must answer, by the shortest way that could be right: for each instant, look at
-each ticket's newest row by then. It knows no marks, no facts, no cells.
+each ticket's newest row by then. It knows no marks, no facts, no cells. Promises are recounted for the simplest
+policy there is (round the clock, nothing pauses): the spans in which a ticket was open, added up.
 """
 
 from __future__ import annotations
@@ -110,6 +111,84 @@ def recount(rows: list[Row], at: datetime) -> Figures:
         oldest_age_seconds=int(max(ages, default=timedelta()).total_seconds()),
         average_age_seconds=sum(age.total_seconds() for age in ages) / len(ages) if ages else 0.0,
     )
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A promise of `target` for each ticket, of time in which it is open; it warns after `warn` of it."""
+
+    target: timedelta
+    warn: timedelta
+    reopen_window: timedelta | None
+    """Opened again later than this, a ticket is promised anew. None: it goes on for ever."""
+    kept: bool
+    """Leaving the backlog keeps it. In these logs nobody is ever seen to answer, so nothing keeps the others."""
+
+
+@dataclass
+class Run:
+    """One run of a promise for one ticket: the spans in which it was open, the last one perhaps to this day."""
+
+    spans: list[tuple[datetime, datetime | None]]
+
+    def used(self, at: datetime) -> timedelta:
+        """Return how long it was open by `at`."""
+        ended = [(begin, at if end is None else min(end, at)) for begin, end in self.spans]
+        return sum((end - begin for begin, end in ended if begin <= at), timedelta())
+
+    def is_open(self, at: datetime) -> bool:
+        """Return whether the ticket was open at `at`, in this run."""
+        return any(begin <= at and (end is None or at < end) for begin, end in self.spans)
+
+    def ended(self, at: datetime) -> bool:
+        """Return whether it was ended by `at`, if only for a while."""
+        return any(end is not None and end <= at for _, end in self.spans)
+
+
+def runs(rows: list[Row], promise: Promise) -> dict[str, list[Run]]:
+    """Return the runs of `promise`, one after the other, of each ticket."""
+    timelines: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (row.time, row.number)):
+        timelines.setdefault(row.ticket, []).append(row)
+    return {ticket: _runs(timeline, promise.reopen_window) for ticket, timeline in timelines.items()}
+
+
+def _runs(timeline: list[Row], window: timedelta | None) -> list[Run]:
+    since: datetime | None = min(min(row.reported, row.time) for row in timeline)
+    found = [Run([(since, None)])] if since is not None else []
+    for row in timeline:
+        spans = found[-1].spans
+        if row.state == "gone" and since is not None:
+            spans[-1] = (since, row.time)
+            since = None
+        elif row.state not in {"gone", None} and since is None:
+            left = spans[-1][1]
+            since = row.time
+            if window is not None and left is not None and row.time - left > window:
+                found.append(Run([]))
+            found[-1].spans.append((since, None))
+    return found
+
+
+def verdicts(rows: list[Row], promise: Promise, until: datetime) -> dict[str, int]:
+    """Return how many runs were met and how many breached by `until`; a breached one was not met."""
+    every = [run for runs_ in runs(rows, promise).values() for run in runs_ if run.spans[0][0] <= until]
+    breached = sum(run.used(until) > promise.target for run in every)
+    met = sum(promise.kept and run.ended(until) and run.used(until) <= promise.target for run in every)
+    return {"met": met, "breached": breached}
+
+
+def promises_at(rows: list[Row], promises: list[Promise], at: datetime) -> dict[str, int]:
+    """Return how many open tickets were past SLA at `at`, and how many at risk."""
+    past: set[str] = set()
+    warned: set[str] = set()
+    for promise in promises:
+        for ticket, its_runs in runs(rows, promise).items():
+            for run in its_runs:
+                if run.is_open(at):
+                    past |= {ticket} if run.used(at) > promise.target else set()
+                    warned |= {ticket} if run.used(at) >= promise.warn else set()
+    return {"past_sla": len(past), "at_risk": len(warned - past)}
 
 
 def instants(rows: list[Row], count: int) -> list[datetime]:
