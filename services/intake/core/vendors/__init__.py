@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from services.intake.core.vendors.asana import Asana
+from services.intake.core.vendors.azuredevops import AzureDevOps
 from services.intake.core.vendors.freshdesk import Freshdesk
 from services.intake.core.vendors.github import GitHub
 from services.intake.core.vendors.gitlab import GitLab
+from services.intake.core.vendors.jira import Jira
 from services.intake.core.vendors.port import Vendor
 from services.intake.core.vendors.trello import Trello
 from services.intake.core.vendors.zendesk import Zendesk
@@ -15,9 +18,12 @@ from services.intake.core.vendors.zendesk import Zendesk
 VENDORS: Final[Mapping[str, Vendor]] = {
     vendor.name: vendor
     for vendor in (
+        Jira(),
         Freshdesk(),
         Zendesk(),
         GitHub(),
+        AzureDevOps(),
+        Asana(),
         GitLab(),
         Trello(),
     )

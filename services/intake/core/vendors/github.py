@@ -99,19 +99,21 @@ def _json(delivery: Delivery) -> bytes:
 
 
 def _issue(issue: Node) -> Members:
-    login = issue["assignee"]["login"].text()
-    assignees = issue["assignees"].texts("login") or ([login] if login else [])
+    assignees = issue["assignees"] if issue.has("assignees") else Node([issue["assignee"].value])
+    names = assignees.texts("login")
     members: Members = {
         "subject": issue["title"].subject(),
-        "status": _status(issue, assignees),
+        "status": _status(issue, names),
         "category": issue["type"]["name"].text(),
         "requester": issue["user"]["login"].text(),
         "url": issue["html_url"].address(),
         "created_at": issue["created_at"].instant(),
         "time": issue["updated_at"].instant(),
     }
-    if isinstance(issue["assignees"].value, list) or issue.has("assignee"):
-        members["assignee"] = assignees[0] if assignees else None
+    if names:
+        members["assignee"] = names[0]
+    elif assignees.value == [] or (issue.has("assignee") and assignees.value == [None]):
+        members["assignee"] = None
     if isinstance(issue["labels"].value, list):
         members["tags"] = issue["labels"].texts("name")
         members["priority"] = priority_label(members["tags"])

@@ -1,4 +1,4 @@
-"""What the adapters of trackers share: members that say something, and priorities written as labels."""
+"""What the adapters of trackers share: members that say something, priorities that are labels, usual words."""
 
 from __future__ import annotations
 
@@ -6,8 +6,21 @@ import re
 from collections.abc import Container, Iterable
 from typing import Final
 
+from services.intake.core.definition import ShownStatus
 from services.intake.core.vendors.port import Members
-from shared.contracts.tickets import Priority
+from shared.contracts.tickets import Priority, Status, WaitReason
+
+WAITING_WORDS: Final = {
+    **dict.fromkeys(("waiting", "blocked", "on hold"), ShownStatus(Status.WAITING, WaitReason.INTERNAL)),
+    **dict.fromkeys(
+        ("waiting for customer", "waiting on customer", "pending customer"),
+        ShownStatus(Status.WAITING, WaitReason.CUSTOMER),
+    ),
+    **dict.fromkeys(
+        ("waiting for vendor", "waiting on vendor"), ShownStatus(Status.WAITING, WaitReason.VENDOR)
+    ),
+}
+"""What people call a state of waiting where they may name states themselves."""
 
 LABEL_PRIORITIES: Final = {
     **dict.fromkeys(("p0", "p1", "1", "sev1", "critical", "blocker", "urgent", "highest"), Priority.P1),

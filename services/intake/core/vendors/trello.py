@@ -20,7 +20,7 @@ from typing import Final
 
 from services.intake.core.definition import ShownStatus
 from services.intake.core.vendors.body import Node, instant, parse
-from services.intake.core.vendors.members import LABEL_PRIORITIES, known, priority_label
+from services.intake.core.vendors.members import LABEL_PRIORITIES, WAITING_WORDS, known, priority_label
 from services.intake.core.vendors.port import (
     Delivery,
     Members,
@@ -32,7 +32,7 @@ from services.intake.core.vendors.port import (
     Vocabulary,
 )
 from services.intake.core.vendors.signing import base64_text, verify_hmac
-from shared.contracts.tickets import Activity, Actor, Channel, Status, Visibility, WaitReason
+from shared.contracts.tickets import Activity, Actor, Channel, Status, Visibility
 
 _MADE: Final = frozenset({"createCard", "copyCard", "emailCard", "convertToCardFromCheckItem"})
 _MOVED: Final = _MADE | {"moveCardToBoard"}
@@ -48,6 +48,7 @@ class Trello:
     name = "trello"
     vocabulary = Vocabulary(
         statuses={
+            **WAITING_WORDS,
             **dict.fromkeys(
                 ("to do", "todo", "backlog", "inbox", "new", "open", "triage", "incoming"),
                 ShownStatus(Status.NEW),
@@ -55,13 +56,6 @@ class Trello:
             **dict.fromkeys(
                 ("doing", "in progress", "wip", "working", "review", "in review", "testing"),
                 ShownStatus(Status.IN_PROGRESS),
-            ),
-            **dict.fromkeys(
-                ("waiting", "blocked", "on hold"), ShownStatus(Status.WAITING, WaitReason.INTERNAL)
-            ),
-            **dict.fromkeys(
-                ("waiting for customer", "waiting on customer", "pending customer"),
-                ShownStatus(Status.WAITING, WaitReason.CUSTOMER),
             ),
             **dict.fromkeys(
                 ("done", "complete", "completed", "resolved", "solved"), ShownStatus(Status.SOLVED)
