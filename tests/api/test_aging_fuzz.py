@@ -16,7 +16,13 @@ from tests.api.aging_world import World, a_world, ago, shown
 
 EXAMPLES = 150
 Ask = Callable[[str, dict[str, Any]], httpx2.Response]
-PATHS = ["/v1/tickets", "/v1/tickets/desk:1", "/v1/backlog", "/v1/backlog/morning"]
+PATHS = [
+    "/v1/tickets",
+    "/v1/tickets/desk:1",
+    "/v1/tickets/desk:1/explain",
+    "/v1/backlog",
+    "/v1/backlog/morning",
+]
 NAMES = ["tenant", "source", "kind", "queue", "priority", "status", "wait_reason", "assignee", "open", "min_age",
          "sort", "limit", "cursor", "by", "at"]  # fmt: skip
 
@@ -41,7 +47,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 _values = _texts | st.sampled_from(
-    ["", "first", "new", "p1", "true", "0", "-1", "72h", "999999999d", "age", "newest", "queue", "status", "default",
+    ["", "first", "new", "p1", "true", "0", "-1", "72h", "999999999d", "age", "newest", "due", "queue", "status", "default",
      ago(3).isoformat(), ago(3.5).isoformat(), ago(10**5).isoformat(), "2026-03-03T08:00:00+25:00",
      "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "99999999999999999999", "kwAAoA", "k8AAoA"]
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -26,6 +26,8 @@ from services.aging.api.asking import (
     written,
 )
 from services.aging.api.backlog import backlog
+from services.aging.api.explained import TicketExplained
+from services.aging.api.explanation import explanation
 from services.aging.api.morning import morning
 from services.aging.api.ordering import by_deadline, listed
 from services.aging.api.surface import Arrange, AsOf, Surface
@@ -34,7 +36,7 @@ from services.aging.api.tickets import detail
 from services.aging.api.worklist import worklist
 from services.aging.core.age import AgeVersion
 from services.aging.core.worklist import WorkOrder
-from services.aging.ports import AgingQueries, Cursor
+from services.aging.ports import AgingQueries, Cursor, MarkRow, RegisterRow, TicketRow
 from shared.clock import Clock
 from shared.contracts.instants import from_us
 from shared.http.keys import Keyring, Principal, Scope
@@ -114,6 +116,23 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
         return TicketPage(at=from_us(now_us), tickets=await listed(surface, page, now_us), next=following)
 
     @routes.get(
+        "/v1/tickets/{key:path}/explain",
+        summary="Why a ticket is as old as it is, and due when it is",
+        responses={404: _refusal("No such ticket in this tenant")},
+    )
+    async def explain(
+        key: Annotated[str, Path(max_length=KEY_CHARACTERS_MAX)],
+        asked: Annotated[TenantAsked, Query()],
+        principal: Principal = reader,
+    ) -> TicketExplained:
+        """Tell the intervals that every age and deadline is made of, what began and ended each, and every fact."""
+        stored = await _stored(surface, surface.tenant(principal, asked.tenant), key)
+        if not stored[1]:
+            raise Problem("not-found", 404, "nothing is kept of this ticket's timeline")
+        terms, now_us = await surface.terms(), surface.clock.now_us()
+        return await run_in_threadpool(explanation, *stored, terms, now_us)
+
+    @routes.get(
         "/v1/tickets/{key:path}",
         summary="One ticket, with its story",
         responses={404: _refusal("No such ticket in this tenant")},
@@ -124,14 +143,18 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
         principal: Principal = reader,
     ) -> TicketDetail:
         """Show a ticket's state, every stay in the stock, and what its sources showed, in order."""
-        tenant = surface.tenant(principal, asked.tenant)
-        row = None if "\0" in key else await surface.queries.ticket(tenant, key)
-        if row is None:
-            raise Problem("not-found", 404, "there is no ticket with this key")
-        marks = await surface.queries.marks(tenant, key)
-        registers = await surface.queries.registers(tenant, key)
+        stored = await _stored(surface, surface.tenant(principal, asked.tenant), key)
         terms, now_us = await surface.terms(), surface.clock.now_us()
-        return await run_in_threadpool(detail, row, marks, registers, terms, surface.age(), now_us)
+        return await run_in_threadpool(detail, *stored, terms, surface.age(), now_us)
+
+
+async def _stored(
+    surface: Surface, tenant: str, key: str
+) -> tuple[TicketRow, Sequence[MarkRow], Sequence[RegisterRow]]:
+    row = None if "\0" in key else await surface.queries.ticket(tenant, key)
+    if row is None:
+        raise Problem("not-found", 404, "there is no ticket with this key")
+    return row, await surface.queries.marks(tenant, key), await surface.queries.registers(tenant, key)
 
 
 def _add_figures(routes: APIRouter, surface: Surface) -> None:
