@@ -27,7 +27,7 @@ class SourceKind(str, Enum):
 
     GENERIC = "generic"
     ASANA = "asana"
-    AZURE_DEVOPS = "azure_devops"
+    AZURE_DEVOPS = "azuredevops"
     CHATWOOT = "chatwoot"
     FRESHDESK = "freshdesk"
     FRONT = "front"

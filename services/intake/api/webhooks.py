@@ -83,6 +83,7 @@ class Webhooks:
         self._parts = parts
         self._hooks = {hook.source: hook for hook in parts.hooks}
         self._mistrusted: set[str] = set()
+        self._shaken_hands: set[str] = set()
 
     async def take(self, request: Request) -> Response:
         """Answer one request. Never raises: every refusal is a problem with its own status."""
@@ -129,7 +130,9 @@ class Webhooks:
 
     def _shaken(self, hook: Hook, shaken: Shaken) -> Response:
         self._parts.counters.count(Outcome.HANDSHAKE)
-        _log.info("webhook handshake answered", source=hook.source, vendor=hook.vendor.name)
+        if hook.source not in self._shaken_hands:  # anybody can ask: once is enough for the log
+            self._shaken_hands.add(hook.source)
+            _log.info("webhook handshake answered", source=hook.source, vendor=hook.vendor.name)
         return Response(shaken.body, shaken.status, dict(shaken.headers), media_type=shaken.content_type)
 
     def _untrusted(self, hook: Hook, untrusted: Untrusted) -> Problem:
