@@ -12,12 +12,14 @@ from services.intake.core.vendors.github import GitHub
 from services.intake.core.vendors.gitlab import GitLab
 from services.intake.core.vendors.jira import Jira
 from services.intake.core.vendors.port import Vendor
+from services.intake.core.vendors.servicenow import ServiceNow
 from services.intake.core.vendors.trello import Trello
 from services.intake.core.vendors.zendesk import Zendesk
 
 VENDORS: Final[Mapping[str, Vendor]] = {
     vendor.name: vendor
     for vendor in (
+        ServiceNow(),
         Jira(),
         Freshdesk(),
         Zendesk(),
