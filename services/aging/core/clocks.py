@@ -158,7 +158,7 @@ class Clocks(Movement):
         reopened = ticket.open and not was.open
         if reopened:
             self._reopen(mark, was)
-        changed = self._rematch(was, at_us)
+        changed = (reopened and self._follow_turns(was, at_us)) or self._rematch(was, at_us)
         if speaker is Actor.CUSTOMER:
             self._customer_wrote(at_us)
         if ticket.open:
@@ -305,6 +305,16 @@ class Clocks(Movement):
             self._obey(why, at_us, POLICY_CHANGE)
             self._start_missing(at_us, POLICY_CHANGE, why=why, retro=True)
         ticket.timed_us = max(ticket.timed_us, at_us)
+
+    def _follow_turns(self, was: Standing, at_us: int) -> str:
+        """Apply the version for running instances that came while the ticket was out; return the reason."""
+        turned_us, turn_us = NOT, self.terms.next_running_us(at_us if was.left_us is None else was.left_us)
+        while turn_us is not None and turn_us <= at_us:
+            turned_us, turn_us = turn_us, self.terms.next_running_us(turn_us)
+        if turned_us < 0:
+            return ""
+        self._retarget(self._match(turned_us), at_us, POLICY_CHANGE)
+        return POLICY_CHANGE
 
     def _retarget(self, policy: Policy | None, at_us: int, reason: str, *, keeps: bool = False) -> None:
         """Let all clocks follow `policy`; `keeps`: each its own, with the target of the priority of now."""

@@ -290,7 +290,10 @@ def _changes(ticket: Ticket, fields: TicketFields, name: str) -> bool:
 
 
 def _wants_story(ticket: Ticket, mark: Mark, terms: Terms, until_us: int) -> bool:
-    turn_us = terms.next_running_us(min(mark.time_us, ticket.advanced_us))
+    since_us = min(mark.time_us, ticket.advanced_us)
+    if ticket.left_us is not None:  # what came into force while it was out reaches it when it is reopened
+        since_us = min(since_us, ticket.left_us)
+    turn_us = terms.next_running_us(since_us)
     if turn_us is not None and turn_us <= until_us:
         return True
     fields = mark.fields
