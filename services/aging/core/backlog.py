@@ -218,7 +218,7 @@ class Backlog(Memory):
         id_ = arrival.id
         if self._is_asleep(outcome, loaded, id_):
             return True
-        known = id_ in self.open or id_ in loaded.tickets or id_ in again
+        known = id_ in self.open or id_ in loaded.tickets or id_ in again or id_ in outcome.tickets
         if known or not imports or arrival.mark.run is None:
             return False
         outcome.asleep[id_] = arrival.mark
