@@ -106,6 +106,24 @@ def test_a_version_for_running_instances_reaches_paused_ones_too() -> None:
     ] == told.of("resolution")
 
 
+def test_a_version_for_running_instances_reaches_a_solved_ticket_when_it_is_reopened() -> None:
+    """Row "Policy edited mid-ticket", with row "Reopen after resolve": what goes on follows the version."""
+    told = tell(
+        terms(
+            policy(resolution="8h"),
+            since("Mon 12:00", policy(version="2", resolution="2h"), running=True),
+            since("Mon 13:00", policy(version="3", resolution="1h")),
+        ),
+        opened("Mon 09:00"), solves("Mon 10:00"), works("Mon 14:00"),
+    )  # fmt: skip
+    assert [
+        "Mon 09:00 started",
+        "Mon 10:00 met",
+        "Mon 14:00 resumed (reopened)",
+        "Mon 15:00 breached",
+    ] == told.of("resolution")
+
+
 def test_a_version_that_pauses_for_other_reasons_counts_from_when_it_is_in_force() -> None:
     """Row "Policy edited mid-ticket": what was paused by the old version stays paused until then."""
     told = tell(
