@@ -7,23 +7,29 @@ from typing import Final
 
 from services.intake.core.vendors.asana import Asana
 from services.intake.core.vendors.azuredevops import AzureDevOps
+from services.intake.core.vendors.chatwoot import Chatwoot
 from services.intake.core.vendors.freshdesk import Freshdesk
 from services.intake.core.vendors.github import GitHub
 from services.intake.core.vendors.gitlab import GitLab
 from services.intake.core.vendors.jira import Jira
+from services.intake.core.vendors.linear import Linear
 from services.intake.core.vendors.port import Vendor
 from services.intake.core.vendors.servicenow import ServiceNow
 from services.intake.core.vendors.trello import Trello
+from services.intake.core.vendors.zammad import Zammad
 from services.intake.core.vendors.zendesk import Zendesk
 
 VENDORS: Final[Mapping[str, Vendor]] = {
     vendor.name: vendor
     for vendor in (
+        Zammad(),
         ServiceNow(),
         Jira(),
         Freshdesk(),
         Zendesk(),
         GitHub(),
+        Linear(),
+        Chatwoot(),
         AzureDevOps(),
         Asana(),
         GitLab(),
