@@ -237,13 +237,14 @@ async def test_every_route_and_figure_is_documented(world: World) -> None:
     document = app.openapi()
     paths = {
         "/v1/tickets", "/v1/tickets/{key}", "/v1/tickets/{key}/explain", "/v1/backlog", "/v1/backlog/morning",
-        "/v1/quarantine",
+        "/v1/quarantine", "/v1/sla/preview",
     }  # fmt: skip
     assert paths == set(document["paths"])
     for path in document["paths"].values():
-        assert path["get"]["summary"]
-        assert path["get"]["description"]
-        assert "application/problem+json" in path["get"]["responses"]["422"]["content"]
+        (route,) = path.values()
+        assert route["summary"]
+        assert route["description"]
+        assert "application/problem+json" in route["responses"]["422"]["content"]
     asked = {each["name"] for each in document["paths"]["/v1/tickets"]["get"]["parameters"]}
     assert {"queue", "assignee", "min_age", "sort", "cursor", "limit", "tenant"} <= asked
     flow = document["components"]["schemas"]["Flow"]["properties"]

@@ -27,6 +27,7 @@ from services.aging.api.explained import (
 from services.aging.core.age import AgeVersion
 from services.aging.core.explain import explain
 from services.aging.core.explained import AgeTold, Cause, ClockTold, Explanation, FactTold, Interval
+from services.aging.core.explained import PolicyTried as Tried
 from services.aging.core.mark import decode_mark
 from services.aging.core.merges import decode_register
 from services.aging.core.policy import ALWAYS_OPEN
@@ -81,20 +82,27 @@ def _explained(row: TicketRow, found: Explanation) -> TicketExplained:
         clocks=[_clock(told) for told in (*going_on, *ended[-ENDED_CLOCKS_MAX:])],
         clocks_omitted=max(0, len(ended) - ENDED_CLOCKS_MAX),
         no_clock=[NoClock(clock=one.clock, reason=one.reason) for one in found.absent],
-        policies=[
-            PolicyTried(
-                policy=tried.label,
-                matches=tried.matches,
-                conditions=[
-                    ConditionTried(field=one.field, accepted=list(one.accepted), shown=[*filter(None, one.shown)], holds=one.holds)
-                    for one in tried.conditions
-                ],
-            )
-            for tried in found.policies
-        ],
+        policies=[policy_tried(one) for one in found.policies],
         facts=[_fact(fact) for fact in found.facts[-FACTS_MAX:]],
         facts_omitted=max(0, len(found.facts) - FACTS_MAX),
-    )  # fmt: skip
+    )
+
+
+def policy_tried(found: Tried) -> PolicyTried:
+    """Return a policy and what it asks for, as answers have it."""
+    return PolicyTried(
+        policy=found.label,
+        matches=found.matches,
+        conditions=[
+            ConditionTried(
+                field=one.field,
+                accepted=list(one.accepted),
+                shown=[value for value in one.shown if value],
+                holds=one.holds,
+            )
+            for one in found.conditions
+        ],
+    )
 
 
 def _age(told: AgeTold) -> AgeExplained:

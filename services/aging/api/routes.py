@@ -30,6 +30,14 @@ from services.aging.api.explained import TicketExplained
 from services.aging.api.explanation import explanation
 from services.aging.api.morning import morning
 from services.aging.api.ordering import by_deadline, listed
+from services.aging.api.preview import (
+    BODY_BYTES_MAX,
+    BoundedRoute,
+    ClockShown,
+    PolicyShown,
+    PreviewAsked,
+    preview,
+)
 from services.aging.api.surface import Arrange, AsOf, Surface
 from services.aging.api.terms import TermsOf
 from services.aging.api.tickets import detail
@@ -86,6 +94,7 @@ def router(
     routes = APIRouter(tags=["backlog"], responses=_REFUSALS)
     _add_tickets(routes, surface)
     _add_figures(routes, surface)
+    routes.include_router(_preview_routes(surface))
     return routes
 
 
@@ -180,3 +189,23 @@ def _add_figures(routes: APIRouter, surface: Surface) -> None:
     async def the_backlog(asked: Annotated[BacklogAsked, Query()], principal: Principal = reader) -> Backlog:
         """Count open tickets. With `at`, those that truly were open then, by all that is known now."""
         return await backlog(surface, surface.tenant(principal, asked.tenant), asked)
+
+
+def _preview_routes(surface: Surface) -> APIRouter:
+    reader = Depends(surface.keyring.require(Scope.READ))
+    routes = APIRouter(route_class=BoundedRoute)
+
+    @routes.post(
+        "/v1/sla/preview",
+        summary="What would be promised, and when would it be due?",
+        responses={
+            400: _refusal("The body is no JSON"),
+            413: _refusal(f"The body is longer than {BODY_BYTES_MAX} bytes"),
+        },
+        response_model_exclude_unset=True,
+    )
+    async def the_preview(asked: PreviewAsked, principal: Principal = reader) -> ClockShown | PolicyShown:
+        """Read a clock after some events, or find the policy of a ticket's fields; no ticket is touched."""
+        return await preview(surface, surface.tenant(principal, asked.tenant), asked)
+
+    return routes

@@ -68,7 +68,9 @@ def explain(
     fold = _Fold(ticket, tuple(drafts), story, terms, at_us, _observed(ticket, marks, story))
     facts = _facts(tenant, key, fold, turns or {})
     clocks = _clocks(fold, facts)
-    return Explanation(ticket, at_us, _age(fold), clocks, _absent(fold, clocks), _policies(fold), facts)
+    return Explanation(
+        ticket, at_us, _age(fold), clocks, _absent(fold, clocks), tried(terms, ticket, at_us), facts
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,12 +244,12 @@ def _age(fold: _Fold) -> AgeTold:
 # Why there is none.
 
 
-def _policies(fold: _Fold) -> tuple[PolicyTried, ...]:
-    """Return the policies in force, in their order, up to the first that matches."""
+def tried(terms: Terms, ticket: Ticket, at_us: int) -> tuple[PolicyTried, ...]:
+    """Return the policies in force at `at_us`, in their order, up to the first that matches `ticket`."""
     found = []
-    for policy in fold.terms.version_at(fold.at_us).policies:
+    for policy in terms.version_at(at_us).policies:
         asked = [(name, accepted) for name, accepted in policy.match.items() if name != TENANT]
-        found.append(PolicyTried(policy.label, tuple(_condition(*one, fold.ticket) for one in asked)))
+        found.append(PolicyTried(policy.label, tuple(_condition(*one, ticket) for one in asked)))
         if found[-1].matches:
             break
     return tuple(found)
