@@ -11,6 +11,8 @@ from services.intake.core.vendors.chatwoot import Chatwoot
 from services.intake.core.vendors.freshdesk import Freshdesk
 from services.intake.core.vendors.github import GitHub
 from services.intake.core.vendors.gitlab import GitLab
+from services.intake.core.vendors.help_scout import HelpScout
+from services.intake.core.vendors.hubspot import HubSpot
 from services.intake.core.vendors.jira import Jira
 from services.intake.core.vendors.linear import Linear
 from services.intake.core.vendors.port import Vendor
@@ -22,12 +24,14 @@ from services.intake.core.vendors.zendesk import Zendesk
 VENDORS: Final[Mapping[str, Vendor]] = {
     vendor.name: vendor
     for vendor in (
+        HelpScout(),
         Zammad(),
         ServiceNow(),
         Jira(),
         Freshdesk(),
         Zendesk(),
         GitHub(),
+        HubSpot(),
         Linear(),
         Chatwoot(),
         AzureDevOps(),
