@@ -11,7 +11,7 @@ refused (or quarantined, if it was its timer) and leaves the others alone: every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -85,8 +85,9 @@ class Backlog(Memory):
         """
         outcome = Outcome()
         again: dict[TicketId, list[Item]] = {}
+        passed_over = set(late)
         for item in items:
-            self._fire(outcome, late, item.clock_us)
+            self._fire(outcome, passed_over, item.clock_us)
             if self._waits(outcome, loaded, again, item, imports=imports):
                 continue
             if item.id in outcome.unfinished:
@@ -96,6 +97,8 @@ class Backlog(Memory):
             else:
                 assert isinstance(item, Arrival)
                 self._extend(outcome, loaded, item)
+                if item.id in outcome.unfinished:
+                    passed_over.add(item.id)
         for id_, its_items in again.items():
             self._derive_again(outcome, loaded, id_, its_items, until_us)
         self._fire(outcome, outcome.unfinished.keys(), until_us)
@@ -114,6 +117,7 @@ class Backlog(Memory):
             known = [*loaded.marks.get(id_, ()), *added[id_]]
             marks = {id_: sorted(known, key=lambda dated: dated.order)}
             self._derive_again(outcome, replace(loaded, marks=marks), id_, items, until_us)
+        self._fire(outcome, (), until_us)
         self._count()
 
     def wake(self, ids: Sequence[TicketId], loaded: Loaded, *, clock_us: int) -> Outcome:
@@ -131,7 +135,7 @@ class Backlog(Memory):
 
     # Steps.
 
-    def _fire(self, outcome: Outcome, late: Collection[TicketId], clock_us: int) -> None:
+    def _fire(self, outcome: Outcome, late: Container[TicketId], clock_us: int) -> None:
         next_us = self.timers.next_us()
         if next_us is None or next_us > clock_us:
             return

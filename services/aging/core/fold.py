@@ -243,6 +243,9 @@ def _take(ticket: Ticket, drafts: list[Draft], mark: Mark, terms: Terms, story: 
         _move(ticket, drafts, mark.time_us, was_open=was.open)
     clocks.follow(mark, was)
     attention.follow(ticket, drafts, mark.time_us, was)
+    if ticket.open:
+        # What the mark itself brings about is true from its instant on, whatever else happens then.
+        attention.pass_time(ticket, drafts, terms, before_us=mark.time_us + 1)
 
 
 def _move(ticket: Ticket, drafts: list[Draft], at_us: int, *, was_open: bool) -> None:
