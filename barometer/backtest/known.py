@@ -1,9 +1,10 @@
 """The replay: the live cores driven by event time, seeing each observation when it was made.
 
 The partition's clock steps from instant to instant. At each one, all its observations are folded
-together, the cells that changed go to the rule evaluator, and time passes there too. Between
-observations only ages and SLA clocks move: where a rule counts an age edge or broken promises, the crossings
-are instants of their own; everywhere else the evaluator computes when an age gets where, so no step is needed.
+together, the cells that changed go to the rule evaluator, and time passes there too. Between observations only
+ages and SLA clocks move: where a rule counts an age edge or broken promises, the crossings are instants of their
+own; everywhere else the evaluator computes when an age gets where, so no step is needed. Without rules nobody
+looks, and the observations of many instants are folded together.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ from shared.runtime.attempt import attempt
 
 MERGE_ROUNDS_MAX: Final = 100
 """Merges tell their survivors, which may be merged themselves; longer chains than this are a defect."""
+
+UNSEEN_MAX: Final = 1_000
+"""Observations folded at once where no rule looks at what was the case in between."""
 
 _VERDICTS: Final = {FactType.SLA_MET: 0, FactType.SLA_BREACHED: 1}
 _PROMISES: Final = frozenset({Measure.PAST_SLA, Measure.AT_RISK})
@@ -89,17 +93,22 @@ class Replay:
     ) -> None:
         """Go through `notes` (sorted) until `until_us`; take the figures at `instants_us` (ascending)."""
         waiting = list(instants_us)
-        done = 0
+        items: list[Item] = []
+        done, last_us = 0, 0
         for at_us, group in groupby(notes, key=lambda note: note.mark.time_us):
             if at_us > until_us:
                 break
+            if items and (self._evaluator or len(items) >= UNSEEN_MAX or (waiting and waiting[0] < at_us)):
+                self._step(items, last_us)
+                items = []
             while waiting and waiting[0] < at_us:
                 self._take_figures(waiting.pop(0))
             self._pass_time(at_us - 1)
-            items: list[Item] = [Arrival(at_us, note.id, note.mark, note.order, 0) for note in group]
-            self._step(items, at_us)
-            done += len(items)
+            known = len(items)
+            items += [Arrival(at_us, note.id, note.mark, note.order, 0) for note in group]
+            done, last_us = done + len(items) - known, at_us
             told(done)
+        self._step(items, last_us)
         for at_us in waiting:
             self._take_figures(at_us)
         self._pass_time(until_us)
