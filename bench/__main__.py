@@ -14,7 +14,7 @@ from typing import Final
 from bench.harness import Verdict
 from tests.servers.child import Unavailable
 
-NAMES: Final = ("intake_single", "intake_batches", "aging", "aging_real", "backtest", "calendars")
+NAMES: Final = ("intake_single", "intake_batches", "webhooks", "aging", "aging_real", "backtest", "calendars")
 
 
 def main(wanted: Sequence[str]) -> int:

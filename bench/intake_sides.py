@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from bench.cpu import processor_seconds
 from bench.figures import Figures
-from bench.load import Pressed, press
+from bench.load import Post, Pressed, press
 from tests.servers.child import Child, free_port
 from tests.servers.kafka import KafkaServer
 
@@ -31,8 +31,11 @@ class Servers(NamedTuple):
 
 
 @contextmanager
-def running() -> Iterator[Servers]:
-    """Give intake (`barometer intake`) and the bare app, both ready, on a broker of their own."""
+def running(configuration: str = "", variables: Mapping[str, str] | None = None) -> Iterator[Servers]:
+    """Give intake (`barometer intake`) and the bare app, both ready, on a broker of their own.
+
+    `configuration` is what stands in intake's barometer.yaml, `variables` its environment beside the usual.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-intake-") as directory, KafkaServer() as kafka:
         ports = free_port(), free_port()
         barometer = [sys.executable, "-m", "barometer", "intake", "--port", str(ports[0])]
@@ -44,7 +47,12 @@ def running() -> Iterator[Servers]:
             "PYTHONPATH": str(ROOT),
             "BENCH_KAFKA": kafka.bootstrap,
             "BAROMETER_BUS": kafka.bus_url,
+            **(variables or {}),
         }
+        if configuration:
+            file = Path(directory) / "barometer.yaml"
+            file.write_text(configuration, encoding="utf-8")
+            environment["BAROMETER_CONFIG"] = str(file)
         children = []
         try:
             for name, command, port in (("intake", barometer, ports[0]), ("bare", uvicorn, ports[1])):
@@ -83,6 +91,8 @@ class Side:
     events_a_request: int
     connections: int
     seconds: float
+    headers: Sequence[Mapping[str, str]] = ()
+    """Of each body, beside the content type; empty: none."""
 
     def warm(self) -> None:
         """Let the server get going."""
@@ -103,10 +113,9 @@ class Side:
         }
 
     def _press(self, seconds: float) -> Pressed:
-        return press(
-            self.url,
-            self.bodies,
-            content_type=self.content_type,
-            connections=self.connections,
-            seconds=seconds,
-        )
+        own = self.headers or [{}] * len(self.bodies)
+        posts = [
+            Post(body, {"Content-Type": self.content_type, **headers})
+            for body, headers in zip(self.bodies, own, strict=True)
+        ]
+        return press(self.url, posts, connections=self.connections, seconds=seconds)

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
@@ -39,32 +39,40 @@ class Pressed(NamedTuple):
     """Requests that got no answer."""
 
 
-def press(
-    url: str, bodies: Sequence[bytes], *, content_type: str, connections: int, seconds: float
-) -> Pressed:
-    """POST `bodies` in turn to `url` over `connections` for `seconds`; each must be answered well."""
+class Post(NamedTuple):
+    """One request to send: its body, and its headers beside the usual ones."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def lines(self) -> str:
+        """The headers, one a line."""
+        return "\r\n".join(f"{name}: {value}" for name, value in self.headers.items())
+
+
+def press(url: str, posts: Sequence[Post], *, connections: int, seconds: float) -> Pressed:
+    """POST `posts` in turn to `url` over `connections` for `seconds`; each must be answered well."""
     wrk = shutil.which("wrk")
     if wrk is None:
-        found = asyncio.run(_press(url, bodies, content_type, connections, seconds))
+        found = asyncio.run(_press(url, posts, connections, seconds))
     else:
-        found = _by_wrk(wrk, url, bodies, content_type, connections, seconds)
+        found = _by_wrk(wrk, url, posts, connections, seconds)
     assert found.requests > 0, f"{url}: nothing was answered"
     assert found.failed == 0, f"{url}: {found}"
     return found
 
 
-def _by_wrk(
-    wrk: str, url: str, bodies: Sequence[bytes], content_type: str, connections: int, seconds: float
-) -> Pressed:
+def _by_wrk(wrk: str, url: str, posts: Sequence[Post], connections: int, seconds: float) -> Pressed:
     with tempfile.TemporaryDirectory(prefix="bench-wrk-") as directory:
         paths = []
-        for number, body in enumerate(bodies):
+        for number, post in enumerate(posts):
             path = Path(directory) / str(number)
-            path.write_bytes(body)
+            path.write_bytes(f"{post.lines}\r\n\r\n".encode() + post.body)
             paths.append(str(path))
         shape = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
         done = subprocess.run(
-            [wrk, *shape, "-s", str(_SCRIPT), url, "--", content_type, *paths],
+            [wrk, *shape, "-s", str(_SCRIPT), url, "--", *paths],
             check=True,
             capture_output=True,
             text=True,
@@ -74,12 +82,13 @@ def _by_wrk(
     return Pressed(**json.loads(last))
 
 
-async def _press(
-    url: str, bodies: Sequence[bytes], content_type: str, connections: int, seconds: float
-) -> Pressed:
+async def _press(url: str, posts: Sequence[Post], connections: int, seconds: float) -> Pressed:
     parts = urlsplit(url)
-    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: {content_type}\r\n"
-    requests = [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
+    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    requests = [
+        f"{head}{post.lines}\r\nContent-Length: {len(post.body)}\r\n\r\n".encode() + post.body
+        for post in posts
+    ]
     turn, taken, failed = cycle(requests), list[float](), list[int]()
     end = time.perf_counter() + seconds
 

@@ -1,13 +1,18 @@
--- Posts the bodies it is given in turn, and ends with one line of JSON.
---   wrk ... -s post.lua URL -- CONTENT_TYPE FILE ...
+-- Posts what it is given in turn, and ends with one line of JSON. A file has lines of headers, an empty
+-- line, and the body.
+--   wrk ... -s post.lua URL -- FILE ...
 local requests, turn, status = {}, 0, {}
 
 function init(args)
-  for place = 2, #args do
+  for place = 1, #args do
     local file = assert(io.open(args[place], "rb"))
-    local body = file:read("*a")
+    local head, body = file:read("*a"):match("^(.-)\r\n\r\n(.*)$")
     file:close()
-    requests[#requests + 1] = wrk.format("POST", nil, { ["Content-Type"] = args[1] }, body)
+    local headers = {}
+    for name, value in head:gmatch("([^:\r\n]+): ([^\r\n]*)") do
+      headers[name] = value
+    end
+    requests[#requests + 1] = wrk.format("POST", nil, headers, body)
   end
 end
 

@@ -16,8 +16,8 @@ from shared.configuration.problems import refused
 from shared.configuration.secrets import SecretReference
 from shared.configuration.section import Section
 
-SECRETS_MAX: Final = 2
-"""The new one and the old one, while the secret is rotated."""
+SECRETS_MAX: Final = 16
+"""The new one and the old one while the secret is rotated; Asana gives each webhook a secret of its own."""
 USER_CHARACTERS_MAX: Final = 128
 URL_CHARACTERS_MAX: Final = 2_000
 
@@ -69,7 +69,7 @@ class SourceWebhook(Section):
 
     secret: SecretReference | None = None
     secrets: Annotated[tuple[SecretReference, ...], Field(max_length=SECRETS_MAX)] = ()
-    """Either of them is taken, while one is replaced by the other."""
+    """Any of them is taken: two while one replaces the other, or one for each webhook (Asana)."""
     basic: Basic | None = None
     unsigned: bool = False
     """Whoever reaches the port may publish for this source."""
