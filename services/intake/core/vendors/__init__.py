@@ -9,6 +9,7 @@ from services.intake.core.vendors.asana import Asana
 from services.intake.core.vendors.azuredevops import AzureDevOps
 from services.intake.core.vendors.chatwoot import Chatwoot
 from services.intake.core.vendors.freshdesk import Freshdesk
+from services.intake.core.vendors.front import Front
 from services.intake.core.vendors.github import GitHub
 from services.intake.core.vendors.gitlab import GitLab
 from services.intake.core.vendors.help_scout import HelpScout
@@ -24,6 +25,7 @@ from services.intake.core.vendors.zendesk import Zendesk
 VENDORS: Final[Mapping[str, Vendor]] = {
     vendor.name: vendor
     for vendor in (
+        Front(),
         HelpScout(),
         Zammad(),
         ServiceNow(),
