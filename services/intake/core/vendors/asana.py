@@ -86,13 +86,18 @@ class Asana:
 
 
 def _event(event: Node) -> Iterator[Members]:
-    """Yield what one event shows; one of a task without its id is yielded too, to be rejected with a reason."""
+    """Yield what one event shows of a task.
+
+    One that does not name its task, or not what it is about, is yielded too, to be rejected with a reason.
+    """
     resource = event["resource"]
     kind = resource["resource_type"].text()
     if kind == "task":
         task, members = resource, _task(event)
     elif kind == "story" and event["parent"]["resource_type"].text() == "task":
         task, members = event["parent"], _story(event)
+    elif kind is None:
+        task, members = Node(None), {"activity": Activity.UPDATED}
     else:
         return
     if not members:

@@ -32,6 +32,9 @@ from services.intake.core.vendors.standard import is_standard, verify_standard
 from shared.contracts.tickets import Activity, Actor, Status, Visibility
 
 _TICKETS: Final = frozenset({"issue", "work_item"})
+_KINDS: Final = {"Issue Hook": "issue", "Confidential Issue Hook": "issue"}
+"""What a body is by its X-Gitlab-Event, should it not say so: an issue must not pass for no ticket."""
+_NOTED: Final = frozenset({"Issue", "WorkItem"})
 _PLANS: Final = frozenset({"epic", "objective", "key result", "requirement", "test case"})
 """Types of work items that plan work and are none."""
 _BOT: Final = re.compile(r"(?:project|group)_\d+_bot(?:_\w+)?|alert-bot|ghost")
@@ -69,10 +72,11 @@ class GitLab:
         body = parse(delivery.body)
         if not isinstance(body.value, dict):
             raise Unreadable("an event must be a JSON object")
-        kind, attributes = body["object_kind"].text(), body["object_attributes"]
+        attributes = body["object_attributes"]
+        kind = body["object_kind"].text() or _KINDS.get(delivery.header("x-gitlab-event"))
         if kind in _TICKETS and (attributes["type"].text() or "").casefold() not in _PLANS:
             issue, happened = attributes, _changed(body)
-        elif kind == "note" and attributes["noteable_type"].text() in {"Issue", "WorkItem"}:
+        elif kind == "note" and _noted_type(body) in _NOTED:
             issue, happened = body["issue"], _noted(body)
         else:
             return Shown(ignored="no_ticket")
@@ -84,6 +88,12 @@ class GitLab:
         members["event_id"] = _event_id(delivery)
         members["queue"] = project
         return Shown((known(members, cleared=("assignee", "priority")),))
+
+
+def _noted_type(body: Node) -> str | None:
+    """Return what a comment is on; should it not say so, an issue in it says it."""
+    said = body["object_attributes"]["noteable_type"].text()
+    return said or ("Issue" if body.has("issue") else None)
 
 
 def _event_id(delivery: Delivery) -> str | None:

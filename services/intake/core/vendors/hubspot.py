@@ -40,6 +40,7 @@ from shared.contracts.tickets import Activity, Actor, Channel, Priority, Status,
 
 _TICKETS: Final = "0-5"
 """HubSpot's type id of tickets, in events and records of any object."""
+_UNTYPED: Final = "ticket.propertyChange"
 _ACTIVITIES: Final = {
     "creation": Activity.CREATED,
     "propertychange": Activity.UPDATED,
@@ -116,10 +117,10 @@ class HubSpot:
             tickets = tuple(members for event in body.items() for members in _event(event))
         elif not isinstance(body.value, dict):
             raise Unreadable("a request must be a list of events or a record")
-        elif body.has("subscriptionType"):
-            tickets = tuple(_event(body))
-        else:
+        elif body.has("properties"):
             tickets = tuple(_record(body))
+        else:
+            tickets = tuple(_event(body))
         return Shown(tickets, "" if tickets else "no_ticket")
 
 
@@ -142,8 +143,11 @@ def _decoded(url: str) -> str:
 
 
 def _event(event: Node) -> Iterator[Members]:
-    """Yield what one event shows; one of a ticket without its id is yielded too, to be rejected with a reason."""
-    noun, _, verb = (event["subscriptionType"].text() or "").partition(".")
+    """Yield what one event shows of tickets.
+
+    One that names neither its ticket nor its type is yielded too, to be rejected with a reason.
+    """
+    noun, _, verb = (event["subscriptionType"].text() or _UNTYPED).partition(".")
     if noun != "ticket" and not (noun == "object" and event["objectTypeId"].text() == _TICKETS):
         return
     base: Members = {

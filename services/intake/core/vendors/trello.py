@@ -38,6 +38,7 @@ _MADE: Final = frozenset({"createCard", "copyCard", "emailCard", "convertToCardF
 _MOVED: Final = _MADE | {"moveCardToBoard"}
 """Actions that name the list a card is in because it has just come there."""
 _MEMBER_WENT: Final = "removeMemberFromCard"
+_ON_CARD: Final = re.compile(r"Card$")
 _ID: Final = re.compile(r"[0-9a-f]{24}")
 _SECOND_DIGITS: Final = 8
 
@@ -83,7 +84,7 @@ class Trello:
         if not isinstance(action.value, dict):
             raise Unreadable("a request without an action")
         data = action["data"]
-        if not data.has("card"):
+        if not data.has("card") and not _ON_CARD.search(action["type"].text() or "Card"):
             return Shown(ignored="no_ticket")
         card_id = data["card"]["id"].text()
         if card_id is None:

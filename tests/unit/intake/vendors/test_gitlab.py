@@ -231,11 +231,18 @@ def test_what_is_no_news_of_a_ticket_is_ignored_with_its_reason(body: dict[str, 
     [
         b"", b"\xff", b"[]", {"object_kind": "issue"}, issue({"iid": None}), issue(project=None),
         {"object_kind": "note", "object_attributes": {"noteable_type": "Issue"}},
+        {"object_kind": "note", "issue": None},
     ],
 )  # fmt: skip
 def test_an_issue_that_cannot_be_named_is_unreadable(body: object) -> None:
     with pytest.raises(Unreadable):
         GITLAB.read(delivered(body))
+
+
+def test_an_issue_that_does_not_say_what_it_is_is_known_by_its_header() -> None:
+    body = issue(object_kind=None)
+
+    assert "x/y#42" == shown(GITLAB, delivered(body, {"x-gitlab-event": "Confidential Issue Hook"}))["id"]
 
 
 # ------------------------------------------------------------------------------------------ real bodies

@@ -208,9 +208,9 @@ def test_events_of_any_object_are_tickets_by_their_type_id() -> None:
 
 
 def test_a_ticket_without_its_id_is_shown_without_one_so_that_the_others_are_kept() -> None:
-    tickets = HUBSPOT.read(delivered([event(objectId=None), event()])).tickets
+    tickets = HUBSPOT.read(delivered([event(objectId=None), 5, event()])).tickets
 
-    assert [None, "42"] == [each.get("id") for each in tickets]
+    assert [None, None, "42"] == [each.get("id") for each in tickets]
 
 
 def test_a_record_of_a_workflow_is_shown_whole() -> None:
@@ -242,11 +242,9 @@ def test_a_deleted_record_is_deleted() -> None:
     "body",
     [
         [],
-        {},
-        [5],
         [{"subscriptionType": "contact.creation", "objectId": 42}],
         [event("associationChange")],
-        {"objectType": "DEAL", "objectTypeId": "0-3", "objectId": 42},
+        {"objectType": "DEAL", "objectTypeId": "0-3", "objectId": 42, "properties": {}},
     ],
 )
 def test_what_is_no_news_of_a_ticket_is_ignored_with_its_reason(body: object) -> None:

@@ -179,7 +179,11 @@ def test_what_is_no_news_of_a_card_is_ignored_with_its_reason(kind: str) -> None
     assert ((), "no_ticket") == TRELLO.read(delivered(body))
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", {"action": 1}, action("createCard", {"id": None})])
+@pytest.mark.parametrize("body", [
+        b"", b"{}", b"[]", {"action": 1}, action("createCard", {"id": None}), {"action": {}},
+        {"action": {"type": "updateCard", "data": {"board": {"name": "Support"}}}},
+    ],
+)  # fmt: skip
 def test_a_card_that_cannot_be_named_is_unreadable(body: object) -> None:
     with pytest.raises(Unreadable):
         TRELLO.read(delivered(body))
