@@ -44,7 +44,9 @@ def ignored(vendor: Vendor, body: object, headers: dict[str, str] | None = None)
     return shown.ignored
 
 
-def observed(vendor: Vendor, shown: Shown, **overrides: Any) -> list[Observation]:
+def observed(
+    vendor: Vendor, shown: Shown, received_at: datetime = RECEIVED, **overrides: Any
+) -> list[Observation]:
     """Return the observations of what `vendor` shows, by its own vocabulary and `overrides` of the source."""
     words = vendor.vocabulary
     definition: dict[str, Any] = {
@@ -56,15 +58,17 @@ def observed(vendor: Vendor, shown: Shown, **overrides: Any) -> list[Observation
     normaliser = Normaliser(SourceDefinition(name="desk", **definition))
     found = []
     for ticket in shown.tickets:
-        outcome = normaliser.fields(ticket, Defaults("derived"), Arrival.at(RECEIVED))
+        outcome = normaliser.fields(ticket, Defaults("derived"), Arrival.at(received_at))
         assert isinstance(outcome, Normalised), outcome
         found.append(outcome.observation)
     return found
 
 
-def observation(vendor: Vendor, body: object, headers: dict[str, str] | None = None) -> Observation:
+def observation(
+    vendor: Vendor, body: object, headers: dict[str, str] | None = None, *, received_at: datetime = RECEIVED
+) -> Observation:
     """Return the only observation of a request."""
-    (found,) = observed(vendor, vendor.read(delivery(body, headers)))
+    (found,) = observed(vendor, vendor.read(delivery(body, headers)), received_at)
     return found
 
 
