@@ -14,6 +14,7 @@ from services.intake.core.vendors.github import GitHub
 from services.intake.core.vendors.gitlab import GitLab
 from services.intake.core.vendors.help_scout import HelpScout
 from services.intake.core.vendors.hubspot import HubSpot
+from services.intake.core.vendors.intercom import Intercom
 from services.intake.core.vendors.jira import Jira
 from services.intake.core.vendors.linear import Linear
 from services.intake.core.vendors.port import Vendor
@@ -25,6 +26,7 @@ from services.intake.core.vendors.zendesk import Zendesk
 VENDORS: Final[Mapping[str, Vendor]] = {
     vendor.name: vendor
     for vendor in (
+        Intercom(),
         Front(),
         HelpScout(),
         Zammad(),

@@ -1,0 +1,233 @@
+"""Intercom tickets and conversations: webhooks of an app.
+
+Source: developers.intercom.com, webhooks and webhook topics. Signed is the body, by HMAC-SHA1 with the app's
+client secret. Intercom asks by HEAD whether the address answers, and sends `ping` now and then. A ticket has a
+number that people know (`ticket_id`) beside its id; a conversation has its id.
+
+A ticket's state has a label that people invented and a category; a source's own map may know the label, the
+category counts otherwise. An open conversation is new until an admin has it, then it is the word `assigned`; a
+snoozed one waits for its time. Who did it stands in the topic: `conversation.admin.closed`. A ticket that an
+admin made out of a conversation is its customer's all the same, so who made a ticket is not said.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from services.intake.core.definition import ShownStatus
+from services.intake.core.vendors.body import Node, parse
+from services.intake.core.vendors.fields import fields, tags
+from services.intake.core.vendors.members import known
+from services.intake.core.vendors.port import (
+    Delivery,
+    Members,
+    Shaken,
+    Shown,
+    Unreadable,
+    Untrusted,
+    Verified,
+    Vocabulary,
+)
+from services.intake.core.vendors.signing import verify_hmac
+from shared.contracts.tickets import Activity, Actor, Channel, Priority, Status, Visibility, WaitReason
+
+_PING: Final = "ping"
+_TRANSLATED: Final = ".translated"
+_NOBODY: Final = frozenset({"0", "nobody_admin"})
+_ACTORS: Final = {
+    **dict.fromkeys(("user", "contact", "lead"), Actor.CUSTOMER),
+    "admin": Actor.AGENT,
+    **dict.fromkeys(("operator", "bot"), Actor.BOT),
+}
+"""By the second word of a topic, or the type of a part's author."""
+_ACTIVITIES: Final = {
+    **dict.fromkeys(
+        (
+            "ticket.created",
+            "conversation.user.created",
+            "conversation.admin.single.created",
+            "conversation.created",
+        ),
+        Activity.CREATED,
+    ),
+    **dict.fromkeys(
+        (
+            "conversation.user.replied",
+            "conversation.contact.replied",
+            "ticket.contact.replied",
+            "ticket.user.replied",
+        ),
+        Activity.CUSTOMER_MESSAGE,
+    ),
+    **dict.fromkeys(
+        ("conversation.admin.replied", "conversation.operator.replied", "ticket.admin.replied"),
+        Activity.AGENT_MESSAGE,
+    ),
+    **dict.fromkeys(("conversation.admin.noted", "ticket.note.created"), Activity.INTERNAL_NOTE),
+    **dict.fromkeys(("conversation.deleted", "ticket.deleted"), Activity.DELETED),
+}
+_SEEN_BY: Final = {
+    Activity.CUSTOMER_MESSAGE: Visibility.PUBLIC,
+    Activity.AGENT_MESSAGE: Visibility.PUBLIC,
+    Activity.INTERNAL_NOTE: Visibility.INTERNAL,
+}
+_CHANNELS: Final = {
+    **dict.fromkeys(("messenger", "conversation", "chat", "push"), Channel.CHAT),
+    "email": Channel.EMAIL,
+    **dict.fromkeys(("phone_call", "phone_switch", "phone"), Channel.PHONE),
+    **dict.fromkeys(("whatsapp", "sms", "telegram"), Channel.MESSAGING),
+    **dict.fromkeys(("facebook", "instagram", "twitter"), Channel.SOCIAL),
+    "api": Channel.API,
+}
+
+
+class Intercom:
+    """The adapter; see port.Vendor."""
+
+    name = "intercom"
+    vocabulary = Vocabulary(
+        statuses={
+            **dict.fromkeys(("submitted", "open"), ShownStatus(Status.NEW)),
+            **dict.fromkeys(("in_progress", "in progress", "assigned"), ShownStatus(Status.IN_PROGRESS)),
+            **dict.fromkeys(
+                ("waiting_on_customer", "waiting on customer", "waiting on you"),
+                ShownStatus(Status.WAITING, WaitReason.CUSTOMER),
+            ),
+            "snoozed": ShownStatus(Status.WAITING, WaitReason.SCHEDULED),
+            "resolved": ShownStatus(Status.SOLVED),
+            "closed": ShownStatus(Status.CLOSED),
+        },
+        status_default=ShownStatus(Status.IN_PROGRESS),
+        priorities={"priority": Priority.P2, "not_priority": Priority.P3},
+        priority_default=Priority.P3,
+    )
+
+    def verify(self, delivery: Delivery, secrets: tuple[str, ...]) -> Verified | Untrusted:
+        """Check X-Hub-Signature."""
+        shown = delivery.header("x-hub-signature")
+        return verify_hmac(shown, delivery.body, secrets, algorithm="sha1", how=self.name, prefix="sha1=")
+
+    def shake(self, delivery: Delivery, secrets: tuple[str, ...]) -> Shaken | None:
+        """Answer HEAD."""
+        del secrets
+        return Shaken(200) if delivery.method == "HEAD" else None
+
+    def read(self, delivery: Delivery) -> Shown:
+        """Return the ticket or the conversation that the notification is about."""
+        body = parse(delivery.body)
+        topic, item = body["topic"].text(), body["data"]["item"]
+        if topic is None:
+            raise Unreadable("a notification needs its `topic`")
+        if topic == _PING or topic.endswith(_TRANSLATED):
+            return Shown(ignored=_PING if topic == _PING else "translation")
+        kind = item["type"].text() or topic.partition(".")[0]
+        if kind not in {"ticket", "conversation"}:
+            return Shown(ignored="no_ticket")
+        number = item["ticket_id"].text() if kind == "ticket" else None
+        item_id = number or item["id"].text()
+        if item_id is None:
+            raise Unreadable("a ticket or conversation needs its `id`")
+        members = _ticket(item) if kind == "ticket" else _conversation(item)
+        members |= _owned(item) | _happened(topic, item, body)
+        members |= {"id": item_id, "event_id": body["id"].text(), "created_at": item["created_at"].instant()}
+        return Shown((known(members, cleared={"assignee", "queue", "priority"}),))
+
+
+def _ticket(item: Node) -> Members:
+    state = item["ticket_state"]
+    category = state["category"].text() or state.text()
+    words = (state["internal_label"].text() or item["ticket_state_internal_label"].text(), category)
+    told = tuple(word for word in words if word)
+    if item["open"].value is False and category != "resolved":
+        told = ("closed",)
+    members: Members = {"status": told} if told else {}
+    attributes, contact = item["ticket_attributes"], next(item["contacts"]["contacts"].items(), Node(None))
+    return members | tags(item["tags"], "tags", "name") | {
+        "subject": attributes["_default_title_"].subject(),
+        "category": item["ticket_type"]["name"].text(),
+        "requester": contact["email"].text() or contact["external_id"].text() or contact["id"].text(),
+        "channel": _channel(item["channel"]),
+    }  # fmt: skip
+
+
+def _conversation(item: Node) -> Members:
+    members = fields(item, {"priority": "priority"}) | tags(item["tags"], "tags", "name")
+    state = item["state"].text()
+    if state is None and item["open"].value is not None:
+        state = "open" if item["open"].flag() else "closed"
+    members["status"] = "assigned" if state == "open" and _admin(item) else state
+    person, source = item["user"], item["source"]
+    if person.value is None:
+        person = next(item["contacts"]["contacts"].items(), source["author"])
+    titles = (item["title"], source["subject"], item["conversation_message"]["subject"])
+    return members | {
+        "subject": next((text for title in titles if (text := title.subject())), None),
+        "requester": next((text for name in _PERSON if (text := person[name].text())), None),
+        "channel": _channel(source["type"]),
+        "url": item["links"]["conversation_web"].address(),
+    }
+
+
+_PERSON: Final = ("email", "external_id", "user_id", "id")
+
+
+def _channel(node: Node) -> Channel | None:
+    return _CHANNELS.get((node.text() or "").casefold())
+
+
+def _admin(item: Node) -> str | None:
+    """Return which admin has it: by an id of its own in newer versions, as a person in older ones."""
+    shown = item["admin_assignee_id"].text()
+    if shown is None and item["assignee"]["type"].text() == "admin":
+        shown = next(
+            (text for name in ("email", "name", "id") if (text := item["assignee"][name].text())), None
+        )
+    return None if shown in _NOBODY else shown
+
+
+def _owned(item: Node) -> Members:
+    """Return the admin and the team that have it, or that nobody has."""
+    members: Members = {}
+    if item.has("admin_assignee_id") or item.has("assignee"):
+        members["assignee"] = _admin(item)
+    team, assignee = item["team_assignee_id"].text(), item["assignee"]
+    if assignee["type"].text() == "team":
+        team = team or assignee["name"].text() or assignee["id"].text()
+    if team is not None or item.has("team_assignee_id"):
+        members["queue"] = None if team in _NOBODY else team
+    return members
+
+
+def _happened(topic: str, item: Node, body: Node) -> Members:
+    activity = _ACTIVITIES.get(topic, Activity.UPDATED)
+    told_at, updated_at = (
+        body["created_at"].instant(),
+        item["updated_at"].instant() or body["created_at"].instant(),
+    )
+    found: Members = {"activity": activity, "actor": _ACTORS.get(topic.split(".")[1] if "." in topic else "")}
+    if activity is Activity.DELETED:
+        return found | {"time": told_at or updated_at}
+    if activity in _SEEN_BY:
+        actor, written_at = _written(item)
+        is_by_desk = activity is not Activity.CUSTOMER_MESSAGE
+        if is_by_desk and actor is not Actor.CUSTOMER:
+            found["actor"] = actor or Actor.AGENT
+        return found | {"visibility": _SEEN_BY[activity], "time": written_at or updated_at}
+    if topic == "conversation.user.created":
+        found["visibility"] = Visibility.PUBLIC
+    return found | {"time": updated_at}
+
+
+def _written(item: Node) -> tuple[Actor | None, datetime | None]:
+    """Return who wrote the newest part that has words, and when."""
+    for parts in (item["conversation_parts"]["conversation_parts"], item["ticket_parts"]["ticket_parts"]):
+        if isinstance(parts.value, list) and parts.value:
+            part = max(parts.items(), key=_told_at)
+            return _ACTORS.get(part["author"]["type"].text() or ""), part["created_at"].instant()
+    return None, None
+
+
+def _told_at(part: Node) -> float:
+    at = part["created_at"].instant()
+    return at.timestamp() if at is not None and part["body"].text() else 0.0
