@@ -12,8 +12,8 @@ from barometer.places import data_directory, environment
 from shared.sql.engine import opened
 from shared.sql.migrate import upgrade as upgrade_schema
 
-Service = Literal["aging", "alerting"]
-SERVICES: tuple[Service, ...] = ("aging", "alerting")
+Service = Literal["aging", "alerting", "intake"]
+SERVICES: tuple[Service, ...] = ("aging", "alerting", "intake")
 
 
 def upgrade(
@@ -23,10 +23,10 @@ def upgrade(
     database: str | None = None,
     data: Path | None = None,
 ) -> int:
-    """Upgrade the database of one service, or both of a data directory.
+    """Upgrade the database of one service, or all of a data directory.
 
     Args:
-        service: aging or alerting; needed with --database.
+        service: aging, alerting or intake; needed with --database.
         database: Such as postgresql+asyncpg://user@host/aging; by default BAROMETER_DATABASE.
         data: The data directory of `barometer serve` (which upgrades by itself at start).
     """
@@ -45,7 +45,7 @@ async def _upgrade(service: Service | None, database: str | None, data: Path | N
                 complain(f"{path} is not there yet; `barometer serve` makes it")
         return 0
     if service is None:
-        raise Refused("whose database is it? `barometer db upgrade aging` or `... alerting`")
+        raise Refused("whose database is it? `barometer db upgrade aging`, `... alerting` or `... intake`")
     await _upgrade_one(service, database)
     return 0
 

@@ -28,8 +28,10 @@ from services.alerting.app import Alerting, open_alerting
 from services.alerting.app import Given as AlertingGiven
 from services.alerting.settings import Settings as AlertingSettings
 from services.intake.adapters.metrics import counters
+from services.intake.adapters.threads import open_threads
 from services.intake.app import Service as IntakeService
 from services.intake.app import service as intake_service
+from services.intake.ports import Threads
 from services.intake.settings import limits_of
 from shared.bus.connect import EMBEDDED
 from shared.bus.embedded import EmbeddedBus
@@ -99,7 +101,7 @@ async def main(options: Options, environment: Mapping[str, str]) -> None:
             environment=environment,
             data=options.data,
         )
-        intake = _intake(common)
+        intake = _intake(common, await stack.enter_async_context(_open_threads(common)))
         aging = await stack.enter_async_context(_open_aging(common))
         alerting = await stack.enter_async_context(_open_alerting(common))
         workers: dict[str, Worker] = {
@@ -119,7 +121,12 @@ async def main(options: Options, environment: Mapping[str, str]) -> None:
         await serve(app, workers, listening)
 
 
-def _intake(common: _Common) -> IntakeService:
+def _open_threads(common: _Common) -> AbstractAsyncContextManager[Threads]:
+    url = sqlite_url(database_file(common.data, "intake"))
+    return open_threads(url, kept_days=limits_of(common.environment).email_thread_days)
+
+
+def _intake(common: _Common, threads: Threads) -> IntakeService:
     return intake_service(
         common.bus,
         common.configuration,
@@ -129,6 +136,7 @@ def _intake(common: _Common) -> IntakeService:
         member="intake-1",
         configurations=common.configurations,
         limits=limits_of(common.environment),
+        threads=threads,
     )
 
 

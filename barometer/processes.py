@@ -33,6 +33,7 @@ Main = Callable[[Mapping[str, str]], Coroutine[Any, Any, None]]
 def intake(
     *,
     bus: str | None = None,
+    database: str | None = None,
     config: Path | None = None,
     host: str | None = None,
     port: int | None = None,
@@ -42,6 +43,8 @@ def intake(
 
     Args:
         bus: kafka://host:port,... (BAROMETER_BUS).
+        database: postgresql+asyncpg://..., where the threads of e-mail are kept (BAROMETER_DATABASE); without it
+            mails are not taken.
         config: The configuration (BAROMETER_CONFIG).
         host: Address to listen on (BAROMETER_HOST; 127.0.0.1).
         port: Port to listen on (BAROMETER_PORT; 8080).
@@ -52,7 +55,7 @@ def intake(
     return _run(
         "intake",
         lambda known: app.main(settings.Settings.from_environment(known), known),
-        {"BUS": bus, "CONFIG": config, "HOST": host, "PORT": port, "MEMBER": member},
+        {"BUS": bus, "DATABASE": database, "CONFIG": config, "HOST": host, "PORT": port, "MEMBER": member},
     )
 
 

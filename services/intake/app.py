@@ -1,7 +1,7 @@
 """Intake put together: routes, the inbox worker, health; alone in a process or inside `barometer serve`.
 
-Intake keeps nothing: it adds processes to grow, and a process that dies loses only requests that were
-never answered.
+Intake keeps nothing but the threads of e-mail: it adds processes to grow, and a process that dies loses only
+requests that were never answered.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from services.intake.adapters.metrics import counters
+from services.intake.adapters.threads import open_threads
 from services.intake.api import router
 from services.intake.api.appending import Appending
 from services.intake.api.bodies import InFlight
+from services.intake.api.emails import Emails
+from services.intake.api.emails import Parts as EmailParts
+from services.intake.api.mailroom import Mailroom
+from services.intake.api.mailroom import Parts as MailroomParts
 from services.intake.api.publishing import Parts, Publishing
 from services.intake.api.webhooks import Parts as WebhookParts
 from services.intake.api.webhooks import Webhooks
 from services.intake.core.sources import Sources
-from services.intake.ports import Counters
+from services.intake.ports import Counters, Threads
 from services.intake.settings import Limits, Settings, definitions_of, hooks_of
 from services.intake.worker import InboxWorker
 from services.intake.worker import Parts as InboxParts
@@ -61,6 +66,7 @@ def service(
     member: str,
     configurations: Configurations | None = None,
     limits: Limits | None = None,
+    threads: Threads | None = None,
 ) -> Service:
     """Return intake on `bus`, which stays the caller's. Raises ConfigurationInvalid for a missing secret.
 
@@ -81,6 +87,10 @@ def service(
     publishing = Publishing(Parts(sources, keyring, clock, counted, limits, _fresh_id, in_flight, appending))
     hooks = hooks_of(configuration, environment)
     webhooks = Webhooks(WebhookParts(hooks, sources, clock, counted, limits, _fresh_id, in_flight, appending))
+    mailroom = Mailroom(
+        MailroomParts(threads, clock, counted, _fresh_id, appending, limits.retry_after_seconds)
+    )
+    emails = Emails(EmailParts(mailroom, sources, keyring, counted, limits, in_flight))
     inbox = InboxWorker(
         InboxParts(bus, sources, clock, counted, pause, member, item_bytes_max=limits.item_bytes_max)
     )
@@ -88,7 +98,7 @@ def service(
     def checks() -> Sequence[Check]:
         return (Check("bus", appending.complaint()), Check("inbox", inbox.complaint()))
 
-    return Service(router(publishing, webhooks), {"inbox": inbox}, checks)
+    return Service(router(publishing, webhooks, emails), {"inbox": inbox}, checks)
 
 
 def application(intake: Service, registry: CollectorRegistry) -> FastAPI:
@@ -119,6 +129,10 @@ async def main(settings: Settings, environment: Mapping[str, str]) -> None:
         )
         await bus.ensure_topics(settings.partitions)
         configurations = Configurations(bus, pause)
+        threads = None
+        if settings.database is not None:
+            opening = open_threads(settings.database, kept_days=settings.limits.email_thread_days)
+            threads = await stack.enter_async_context(opening)
         intake = service(
             bus,
             configuration,
@@ -128,6 +142,7 @@ async def main(settings: Settings, environment: Mapping[str, str]) -> None:
             member=settings.member,
             configurations=configurations,
             limits=settings.limits,
+            threads=threads,
         )
         workers = {**intake.workers, "configuration": configurations}
         await serve(application(intake, registry), workers, listening)

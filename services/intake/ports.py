@@ -1,11 +1,16 @@
-"""What intake asks of the outside beside the bus (shared/bus/port.py): somewhere to count outcomes."""
+"""What intake asks of the outside beside the bus (shared/bus/port.py): counting, and a memory for e-mail."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from services.intake.core.rejection import Reason
+from services.intake.core.mail.message import Envelope
+from services.intake.core.mail.shown import Thread
+from services.intake.core.normalise import Normaliser
+from services.intake.core.rejection import Reason, Rejection
+from shared.contracts.tickets import Observation
 
 
 class Outcome(str, Enum):
@@ -50,4 +55,43 @@ class Counters(Protocol):
 
     def count_untrusted(self, source: str) -> None:
         """Count one request in the name of `source` that proved nothing."""
+        ...
+
+
+class Threads(Protocol):
+    """Remembers which mail belongs to which ticket: the one thing that intake has to remember."""
+
+    async def join(self, tenant: str, source: str, thread: Thread, *, at_us: int) -> str:
+        """Return the ticket (its id at the source) that a mail belongs to, and remember the mail as its.
+
+        The ticket is the one its subject names; that of the mail itself, when it comes again; that of a mail
+        which came before and answered this one; that of the first mail it answers that is known; or a fresh
+        one. Mails of other sources do not matter. Raises StoreUnavailable.
+        """
+        ...
+
+
+class PostedMail(NamedTuple):
+    """What became of a mail: accepted (acknowledged by the bus), ignored with its reason, or refused."""
+
+    accepted: Observation | None = None
+    attachments: int = 0
+    ignored: str = ""
+    rejection: Rejection | None = None
+    rejected_id: str | None = None
+    """Under which a refused mail is kept whole; None: it is too large to be kept."""
+
+
+class Mailroom(Protocol):
+    """Takes mails, whichever way they come."""
+
+    async def take(
+        self, normaliser: Normaliser, raw: bytes, *, verified: str, envelope: Envelope | None = None,
+        received_at: datetime | None = None,
+    ) -> PostedMail:  # fmt: skip
+        """Return what became of the mail `raw` of a source; what it shows is durable on the bus then.
+
+        `verified` says how its sender was, `received_at` when a mailbox got it (None: now). Raises Problem 503
+        if the bus or the store is away: the mail has to be sent again.
+        """
         ...

@@ -17,6 +17,7 @@ from services.intake.core.definition import (
     ShownStatus,
     SourceDefinition,
 )
+from services.intake.core.mail.mailbox import Mailbox
 from services.intake.core.vendors import VENDORS
 from services.intake.core.vendors.port import Vocabulary
 from services.intake.core.webhook import Hook
@@ -55,6 +56,10 @@ class Limits:
     item_bytes_max: int = 256 * KIB
     """Rejected as `too_large`. A ticket has a kilobyte; the event built of it stays far below the
     megabyte that Kafka takes."""
+    email_bytes_max: int = 25 * MIB
+    """Answer 413. Large mails are attachments, which are counted and dropped; most servers take no larger."""
+    email_thread_days: int = 400
+    """How long an answer to a mail finds its ticket without a tag in its subject."""
     nesting_depth_max: int = 32
     """Answer 400. A ticket has one list in it; deeper nesting only costs stack."""
     in_flight_requests_max: int = 1_024
@@ -78,6 +83,8 @@ class Settings:
 
     bus: str
     """`kafka://host:port,...` or `embedded:DIR`."""
+    database: str | None = None
+    """Where the threads of e-mail are kept; None: mails are not taken."""
     config: Path | None = None
     host: str = HOST
     port: int = PORT
@@ -99,6 +106,7 @@ class Settings:
         """Return the settings in `environment`. Raises SettingsInvalid."""
         return cls(
             bus=bus_url(environment),
+            database=environment.get(f"{PREFIX}DATABASE"),
             config=config_path(environment),
             host=environment.get(f"{PREFIX}HOST", HOST),
             port=number(environment, "PORT", PORT),
@@ -162,6 +170,7 @@ def _definition(source: Source, siblings: frozenset[str]) -> SourceDefinition:
         kind=words.kind,
         siblings=siblings,
         inbox=source.inbox,
+        mailbox=_mailbox(source),
         vendor=None if vendor is None else vendor.name,
     )
 
@@ -191,4 +200,11 @@ def _hook(source: Source, webhook: SourceWebhook, environment: Mapping[str, str]
         basic=None if basic is None else f"{basic.user}:{read_secret(basic.password, environment)}",
         unsigned=webhook.unsigned,
         url=webhook.url,
+    )
+
+
+def _mailbox(source: Source) -> Mailbox:
+    email = source.email
+    return Mailbox(
+        frozenset(email.agents), frozenset(email.addresses), dict(email.queues), takes_lists=email.lists
     )

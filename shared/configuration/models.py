@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.configuration.calendars import Calendar
+from shared.configuration.emails import SourceEmail
 from shared.configuration.problems import refused
 from shared.configuration.secrets import SecretReference
 from shared.configuration.section import Section
@@ -111,6 +112,7 @@ class Source(Section):
     kind: SourceKind = SourceKind.GENERIC
     webhook: SourceWebhook | None = None
     """Of a vendor's kind: what proves its requests. Checked in checks.py."""
+    email: SourceEmail = SourceEmail()
     keys: Annotated[tuple[SourceKey, ...], Field(max_length=KEYS_MAX)] = ()
     status: StatusMap = StatusMap()
     priority: PriorityMap = PriorityMap()

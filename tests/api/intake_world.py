@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from services.intake.adapters.metrics import counters
 from services.intake.app import Service, application, service
+from services.intake.ports import Threads
 from services.intake.settings import Limits
 from shared.bus.embedded import EmbeddedBus
 from shared.bus.port import BusUnavailable, Outgoing, Record
@@ -130,7 +131,11 @@ class World:
 
 @asynccontextmanager
 async def world(
-    directory: Path, configuration: Configuration = OPEN, limits: Mapping[str, int] | None = None
+    directory: Path,
+    configuration: Configuration = OPEN,
+    limits: Mapping[str, int] | None = None,
+    *,
+    threads: Threads | None = None,
 ) -> AsyncIterator[World]:
     clock, registry = ManualClock(to_us(NOW)), CollectorRegistry()
     async with await FragileBus.open(directory, clock) as bus:
@@ -143,6 +148,7 @@ async def world(
             counted=counters(registry),
             member="intake-test",
             limits=Limits(**(limits or {})),
+            threads=threads,
         )
         transport = httpx2.ASGITransport(app=application(intake, registry))
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as http:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
+from services.intake.core.mail.mailbox import Mailbox
 from shared.contracts.tickets import SHOWABLE_STATUSES, Channel, Kind, Priority, Status, WaitReason
 
 T = TypeVar("T")
@@ -58,6 +59,8 @@ class SourceDefinition:
     siblings: frozenset[str] = frozenset()
     inbox: bool = False
     """Events of this source may also come by the topic tickets.inbox.v1."""
+    mailbox: Mailbox = Mailbox()
+    """How mails of this source are read."""
     vendor: str | None = None
     """Whose webhooks it takes: a key of vendors.VENDORS. Its words are among the maps above."""
 

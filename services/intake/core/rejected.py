@@ -14,6 +14,7 @@ import msgspec
 
 from services.intake.core.arrival import Arrival
 from services.intake.core.envelope import Context
+from services.intake.core.mail.reading import MEDIA_TYPE, read_again
 from services.intake.core.normalise import Normalised
 from services.intake.core.reception import Item, Outcome, Reception, Refused, kept_headers
 from services.intake.core.rejection import DETAIL_CHARACTERS_MAX, Reason, Rejection, rejected
@@ -129,6 +130,8 @@ def retried(one: Rejected, sources: Sources, *, now: datetime) -> Retried:
     """Return the observations that `one` is by today's maps and rules, and why it still is none."""
     if one.stage == STAGE_WEBHOOK:
         return _read_again(one, sources, now)
+    if one.content_type == MEDIA_TYPE:
+        return _mail_again(one, sources, now)
     found = _observed(one) if one.stage == STAGE_AGING else _received_again(one, sources, now)
     return Retried((), found) if isinstance(found, Rejection) else Retried((found,))
 
@@ -149,6 +152,16 @@ def _read_again(one: Rejected, sources: Sources, now: datetime) -> Retried:
     received = receive(normaliser, vendor, delivery, Arrival.at(one.received_at, now=now))
     observations = tuple(each.observation for each in received.accepted)
     return Retried(observations, received.refused[0] if received.refused else None)
+
+
+def _mail_again(one: Rejected, sources: Sources, now: datetime) -> Retried:
+    normaliser = sources.get(one.tenant, one.source)
+    if normaliser is None:
+        return Retried((), rejected(Reason.UNKNOWN_SOURCE, "the source is not configured any more"))
+    found = read_again(normaliser, one.body, Arrival.at(one.received_at, now=now))
+    if isinstance(found, Normalised):
+        return Retried((found.observation,))
+    return Retried((), found if isinstance(found, Rejection) else None)
 
 
 def _received_again(one: Rejected, sources: Sources, now: datetime) -> Observation | Rejection:

@@ -1,0 +1,1 @@
+"""Schema versions of alerting's database (see shared/sql/migrate.py)."""
