@@ -44,8 +44,9 @@ _GROUPS: Final = (
     ),
     (
         "ticket",
-        "Correct a ticket by hand, as an observation like any other.",
+        "Explain a ticket, or correct it by hand, as an observation like any other.",
         (
+            ("explain", "barometer.explain:explain", "Why is it so old, and due then?"),
             ("void", "barometer.ticket:void", "It was no ticket: spam, a test."),
             ("close", "barometer.ticket:close", "It is over."),
             ("revive", "barometer.ticket:revive", "It is a ticket after all: undo void, deleted, merged."),

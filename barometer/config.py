@@ -127,7 +127,7 @@ async def _diff(asked: _Asked, *, as_json: bool, exit_code: bool) -> int:
     newest = versions[-1] if versions else None
     found = foresee(newest, document, now=now, effective_from=effective)
     counted: Consequences | None = None
-    database = _database(asked)
+    database = aging_database(asked.address, asked.database)
     if database is not None and found.moves_deadlines:
         counted = await consequences(
             database,
@@ -144,11 +144,11 @@ async def _diff(asked: _Asked, *, as_json: bool, exit_code: bool) -> int:
     return DIFFERENT if exit_code and (newest is None or found.changes) else 0
 
 
-def _database(asked: _Asked) -> str | None:
-    """Return where aging keeps its tickets; None if nobody said so, or it has none yet."""
-    if asked.database is not None:
-        return asked.database
-    kind, _, place = asked.address.partition(":")
+def aging_database(address: str, named: str | None) -> str | None:
+    """Return where aging keeps its tickets, beside the bus at `address`; None if nobody said so, or it has none yet."""
+    if named is not None:
+        return named
+    kind, _, place = address.partition(":")
     if kind != EMBEDDED.rstrip(":"):
         return environment().get("BAROMETER_DATABASE")
     file = database_file(Path(place), "aging")

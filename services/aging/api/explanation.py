@@ -10,6 +10,8 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
+
 from services.aging.api.explained import (
     AgeExplained,
     Because,
@@ -24,6 +26,7 @@ from services.aging.api.explained import (
     SpecialDate,
     TicketExplained,
 )
+from services.aging.api.terms import TermsOf
 from services.aging.core.age import AgeVersion
 from services.aging.core.explain import explain
 from services.aging.core.explained import AgeTold, Cause, ClockTold, Explanation, FactTold, Interval
@@ -34,7 +37,7 @@ from services.aging.core.policy import ALWAYS_OPEN
 from services.aging.core.stopwatch import seconds_of
 from services.aging.core.terms import HoursVersion, Terms
 from services.aging.core.ticket import Ticket, decode_ticket
-from services.aging.ports import MarkRow, RegisterRow, TicketRow
+from services.aging.ports import AgingQueries, MarkRow, RegisterRow, TicketRow
 from shared.contracts.durations import bucket_labels, duration_text
 from shared.contracts.instants import SECOND_US, from_us
 
@@ -46,10 +49,21 @@ FACTS_MAX: Final = 1_000
 """Facts shown, the newest."""
 
 
-def explanation(
+async def explained(
+    queries: AgingQueries, terms: TermsOf, tenant: str, key: str, now_us: int
+) -> TicketExplained | None:
+    """Return what is to be told of a ticket at `now_us`; None if nothing is kept of it."""
+    row = None if "\0" in key else await queries.ticket(tenant, key)
+    marks = await queries.marks(tenant, key) if row is not None else ()
+    if row is None or not marks:
+        return None
+    registers = await queries.registers(tenant, key)
+    return await run_in_threadpool(_told, row, marks, registers, await terms(), now_us)
+
+
+def _told(
     row: TicketRow, marks: Sequence[MarkRow], registers: Sequence[RegisterRow], terms: Mapping[int, Terms], now_us: int
 ) -> TicketExplained:  # fmt: skip
-    """Return what is to be told of a ticket with `marks` (at least one). Folds all of them: run it off the event loop."""
     was = decode_ticket(row.body) if row.body else None
     found = explain(
         row.tenant, row.ticket, [decode_mark(mark.body) for mark in marks],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -27,7 +27,7 @@ from services.aging.api.asking import (
 )
 from services.aging.api.backlog import backlog
 from services.aging.api.explained import TicketExplained
-from services.aging.api.explanation import explanation
+from services.aging.api.explanation import explained
 from services.aging.api.morning import morning
 from services.aging.api.ordering import by_deadline, listed
 from services.aging.api.preview import (
@@ -44,7 +44,7 @@ from services.aging.api.tickets import detail
 from services.aging.api.worklist import worklist
 from services.aging.core.age import AgeVersion
 from services.aging.core.worklist import WorkOrder
-from services.aging.ports import AgingQueries, Cursor, MarkRow, RegisterRow, TicketRow
+from services.aging.ports import AgingQueries, Cursor
 from shared.clock import Clock
 from shared.contracts.instants import from_us
 from shared.http.keys import Keyring, Principal, Scope
@@ -92,6 +92,7 @@ def router(
     """
     surface = Surface(queries, clock, keyring, age, as_of, terms, arrange)
     routes = APIRouter(tags=["backlog"], responses=_REFUSALS)
+    _add_explain(routes, surface)  # before tickets, whose keys may hold slashes
     _add_tickets(routes, surface)
     _add_figures(routes, surface)
     routes.include_router(_preview_routes(surface))
@@ -125,23 +126,6 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
         return TicketPage(at=from_us(now_us), tickets=await listed(surface, page, now_us), next=following)
 
     @routes.get(
-        "/v1/tickets/{key:path}/explain",
-        summary="Why a ticket is as old as it is, and due when it is",
-        responses={404: _refusal("No such ticket in this tenant")},
-    )
-    async def explain(
-        key: Annotated[str, Path(max_length=KEY_CHARACTERS_MAX)],
-        asked: Annotated[TenantAsked, Query()],
-        principal: Principal = reader,
-    ) -> TicketExplained:
-        """Tell the intervals that every age and deadline is made of, what began and ended each, and every fact."""
-        stored = await _stored(surface, surface.tenant(principal, asked.tenant), key)
-        if not stored[1]:
-            raise Problem("not-found", 404, "nothing is kept of this ticket's timeline")
-        terms, now_us = await surface.terms(), surface.clock.now_us()
-        return await run_in_threadpool(explanation, *stored, terms, now_us)
-
-    @routes.get(
         "/v1/tickets/{key:path}",
         summary="One ticket, with its story",
         responses={404: _refusal("No such ticket in this tenant")},
@@ -152,18 +136,35 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
         principal: Principal = reader,
     ) -> TicketDetail:
         """Show a ticket's state, every stay in the stock, and what its sources showed, in order."""
-        stored = await _stored(surface, surface.tenant(principal, asked.tenant), key)
+        tenant = surface.tenant(principal, asked.tenant)
+        row = None if "\0" in key else await surface.queries.ticket(tenant, key)
+        if row is None:
+            raise Problem("not-found", 404, "there is no ticket with this key")
+        marks = await surface.queries.marks(tenant, key)
+        registers = await surface.queries.registers(tenant, key)
         terms, now_us = await surface.terms(), surface.clock.now_us()
-        return await run_in_threadpool(detail, *stored, terms, surface.age(), now_us)
+        return await run_in_threadpool(detail, row, marks, registers, terms, surface.age(), now_us)
 
 
-async def _stored(
-    surface: Surface, tenant: str, key: str
-) -> tuple[TicketRow, Sequence[MarkRow], Sequence[RegisterRow]]:
-    row = None if "\0" in key else await surface.queries.ticket(tenant, key)
-    if row is None:
-        raise Problem("not-found", 404, "there is no ticket with this key")
-    return row, await surface.queries.marks(tenant, key), await surface.queries.registers(tenant, key)
+def _add_explain(routes: APIRouter, surface: Surface) -> None:
+    reader = Depends(surface.keyring.require(Scope.READ))
+
+    @routes.get(
+        "/v1/tickets/{key:path}/explain",
+        summary="Why a ticket is as old as it is, and due when it is",
+        responses={404: _refusal("No such ticket in this tenant")},
+    )
+    async def explain(
+        key: Annotated[str, Path(max_length=KEY_CHARACTERS_MAX)],
+        asked: Annotated[TenantAsked, Query()],
+        principal: Principal = reader,
+    ) -> TicketExplained:
+        """Tell the intervals that every age and deadline is made of, what began and ended each, and every fact."""
+        tenant = surface.tenant(principal, asked.tenant)
+        found = await explained(surface.queries, surface.terms, tenant, key, surface.clock.now_us())
+        if found is None:
+            raise Problem("not-found", 404, "there is no ticket with this key")
+        return found
 
 
 def _add_figures(routes: APIRouter, surface: Surface) -> None:
