@@ -6,7 +6,8 @@ ticket's id is `<owner>/<repository>#<number>`: a number alone is unique in its 
 issue is merged into the one it became. An open issue with an assignee is the word `assigned`, a closed one
 its reason (`completed`, `not_planned`, `duplicate`) where it is shown. Priorities are labels (members.py), so
 shown labels without one clear it. Who belongs to the repository speaks as an agent, everybody else as a
-customer.
+customer. Times are whole seconds, and labels and assignees follow within the second an issue is opened in: so
+the opening comes first in the order of one time.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from shared.contracts.tickets import Activity, Actor, Status, Visibility
 _EVENTS: Final = frozenset({"issues", "issue_comment"})
 _STAFF: Final = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 _REASONS: Final = frozenset({"completed", "not_planned", "duplicate"})
+_LATER: Final = 1
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -131,11 +133,11 @@ def _happened(body: Node) -> Members:
     action, comment = body["action"].text(), body["comment"]
     if isinstance(comment.value, dict) and action == "created":
         return _commented(body, comment)
-    members: Members = {"activity": Activity.UPDATED, "actor": _actor(body)}
+    members: Members = {"activity": Activity.UPDATED, "actor": _actor(body), "sequence": _LATER}
     if comment.value is not None:
         return members
     if action == "opened":
-        members["activity"] = Activity.CREATED
+        members |= {"activity": Activity.CREATED, "sequence": 0}
     elif action == "deleted":
         members["activity"] = Activity.DELETED
     elif action == "transferred":
@@ -156,6 +158,7 @@ def _commented(body: Node, comment: Node) -> Members:
         "activity": Activity.CUSTOMER_MESSAGE if is_customer else Activity.AGENT_MESSAGE,
         "actor": actor,
         "visibility": Visibility.PUBLIC,
+        "sequence": _LATER,
         "time": comment["created_at"].instant() or body["issue"]["updated_at"].instant(),
     }
 

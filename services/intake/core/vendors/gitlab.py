@@ -6,7 +6,8 @@ in a row switch a webhook off. The ticket's id is `<namespace>/<project>#<iid>`.
 is the word `assigned`. Priorities are labels (members.py), so shown labels without one clear it; an incident
 without such a label has its severity. Who opened the issue speaks as the customer, everybody else as an agent,
 for roles are not shown. A comment shows the ids of assignees only, so it clears an assignee or says nothing.
-System hooks, merge requests, snippets and emoji are no tickets.
+Times may be whole seconds, so the opening comes first in the order of one time. System hooks, merge requests,
+snippets and emoji are no tickets.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _PLANS: Final = frozenset({"epic", "objective", "key result", "requirement", "te
 """Types of work items that plan work and are none."""
 _BOT: Final = re.compile(r"(?:project|group)_\d+_bot(?:_\w+)?|alert-bot|ghost")
 """Names that GitLab gives to access tokens and to itself."""
+_LATER: Final = 1
 _UNKNOWN: Final = "unknown"
 
 
@@ -153,6 +155,7 @@ def _changed(body: Node) -> Members:
     is_opened = attributes["action"].text() == "open"
     return {
         "activity": Activity.CREATED if is_opened else Activity.UPDATED,
+        "sequence": 0 if is_opened else _LATER,
         "actor": _actor(body, attributes),
         "time": attributes["updated_at"].instant() or attributes["created_at"].instant(),
     }
@@ -164,14 +167,20 @@ def _noted(body: Node) -> Members:
     written_at = note["created_at"].instant()
     if note["system"].flag() or note["action"].text() == "update":
         time = note["updated_at"].instant() or written_at
-        return {"activity": Activity.UPDATED, "actor": actor, "time": time}
+        return {"activity": Activity.UPDATED, "actor": actor, "sequence": _LATER, "time": time}
     if _is_internal(body):
         activity, visibility = Activity.INTERNAL_NOTE, Visibility.INTERNAL
     else:
         is_customer = actor is Actor.CUSTOMER
         activity = Activity.CUSTOMER_MESSAGE if is_customer else Activity.AGENT_MESSAGE
         visibility = Visibility.PUBLIC
-    return {"activity": activity, "actor": actor, "visibility": visibility, "time": written_at}
+    return {
+        "activity": activity,
+        "actor": actor,
+        "visibility": visibility,
+        "sequence": _LATER,
+        "time": written_at,
+    }
 
 
 def _is_internal(body: Node) -> bool:

@@ -90,7 +90,7 @@ def test_an_opened_issue_is_shown_whole() -> None:
         "queue": "x/y", "assignee": None, "requester": "ann", "category": "Bug", "tags": ["P1", "hw"],
         "url": "https://github.com/x/y/issues/42", "created_at": datetime(2026, 1, 1, tzinfo=UTC),
         "time": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "activity": Activity.CREATED,
-        "actor": Actor.CUSTOMER,
+        "actor": Actor.CUSTOMER, "sequence": 0,
     } == shown(GITHUB, delivery)  # fmt: skip
 
 
@@ -138,7 +138,9 @@ def test_a_priority_is_a_label_and_shown_labels_without_one_clear_it(
 def test_what_an_event_does_not_show_stays_unshown() -> None:
     thin = {"issue": {"number": 42}, "repository": {"full_name": "x/y"}}
 
-    assert {"id": "x/y#42", "queue": "x/y", "activity": Activity.UPDATED} == shown(GITHUB, delivered(thin))
+    assert {"id": "x/y#42", "queue": "x/y", "activity": Activity.UPDATED, "sequence": 1} == shown(
+        GITHUB, delivered(thin)
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,6 +177,12 @@ def test_a_comment_edited_or_deleted_is_no_message_and_no_deletion(action: str) 
 )
 def test_who_changes_an_issue_of_somebody_else_is_an_agent(sender: dict[str, str], actor: Actor) -> None:
     assert actor == shown(GITHUB, delivered(event("closed", sender=sender)))["actor"]
+
+
+def test_the_opening_comes_before_everything_else_of_its_second() -> None:
+    bodies = (event("opened"), event("assigned"), event("created", comment=comment("NONE")))
+
+    assert [0, 1, 1] == [shown(GITHUB, delivered(body))["sequence"] for body in bodies]
 
 
 def test_a_deleted_issue_is_deleted() -> None:

@@ -111,7 +111,7 @@ def test_an_opened_issue_is_shown_whole() -> None:
         "priority": "2", "queue": "x/y", "assignee": "bob", "requester": "7", "category": "Issue",
         "tags": ["priority::2"], "url": "https://gitlab.com/x/y/-/issues/42",
         "created_at": datetime(2026, 1, 1, tzinfo=UTC), "time": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        "activity": Activity.CREATED, "actor": Actor.CUSTOMER,
+        "activity": Activity.CREATED, "actor": Actor.CUSTOMER, "sequence": 0,
     } == shown(GITLAB, delivered(body, headers))  # fmt: skip
 
 
@@ -155,7 +155,9 @@ def test_what_an_event_does_not_show_stays_unshown() -> None:
         "object_kind": "issue", "project": {"path_with_namespace": "x/y"}, "object_attributes": {"iid": 42},
     }  # fmt: skip
 
-    assert {"id": "x/y#42", "queue": "x/y", "activity": Activity.UPDATED} == shown(GITLAB, delivered(thin))
+    assert {"id": "x/y#42", "queue": "x/y", "activity": Activity.UPDATED, "sequence": 1} == shown(
+        GITLAB, delivered(thin)
+    )
 
 
 @pytest.mark.parametrize(
@@ -237,6 +239,12 @@ def test_what_is_no_news_of_a_ticket_is_ignored_with_its_reason(body: dict[str, 
 def test_an_issue_that_cannot_be_named_is_unreadable(body: object) -> None:
     with pytest.raises(Unreadable):
         GITLAB.read(delivered(body))
+
+
+def test_the_opening_comes_before_everything_else_of_its_second() -> None:
+    bodies = (issue(), issue({"action": "update"}), note(), note({"system": True}))
+
+    assert [0, 1, 1, 1] == [shown(GITLAB, delivered(body))["sequence"] for body in bodies]
 
 
 def test_an_issue_that_does_not_say_what_it_is_is_known_by_its_header() -> None:

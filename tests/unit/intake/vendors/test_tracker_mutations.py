@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,7 +96,7 @@ def removed(container: Any, key: Any, chance: Random) -> None:
 
 
 def replaced(container: Any, key: Any, chance: Random) -> None:
-    container[key] = chance.choice(STRANGE)
+    container[key] = copy.deepcopy(chance.choice(STRANGE))  # the next change may be inside it
 
 
 def wrapped(container: Any, key: Any, chance: Random) -> None:
