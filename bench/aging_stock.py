@@ -19,6 +19,8 @@ from sqlalchemy.engine import make_url
 from bench.aging_log import SPAN_US, made_up
 from services.aging.adapters.sql import MIGRATIONS, SqlAgingStore
 from services.aging.adapters.tables import TICKETS
+from services.aging.core.note import Note, encode_note
+from services.aging.core.terms import Terms
 from services.aging.ports import AgingChanges, TicketRow
 from services.aging.settings import default_terms
 from services.aging.worker import AgingLogic, Placement
@@ -52,18 +54,23 @@ class NoConfigurations:
 
 
 async def fill_stock(
-    url: str, tickets: int, *, log: LogIdentity = LOG, crossings_us: Sequence[int] = ()
+    url: str,
+    tickets: int,
+    *,
+    log: LogIdentity = LOG,
+    crossings_us: Sequence[int] = (),
+    terms: Terms | None = None,
 ) -> None:
     """Create the schema at `url` and write `tickets` open tickets to partition 0, as committed just now.
 
-    Beside them one for each of `crossings_us`, which is a day old then.
+    Beside them one for each of `crossings_us`, which is a day old then. `terms` are those that ship if None.
     """
     now_us = SystemClock().now_us()
     async with opened(url) as engine:
         await upgrade(engine, MIGRATIONS)
     async with SqlAgingStore.open(url) as store:
         taken = await store.take_over(log, 0, owner="bench", known=None)
-        logic = AgingLogic(store, NoConfigurations(), PLACEMENT, default_terms())
+        logic = AgingLogic(store, NoConfigurations(), PLACEMENT, terms or default_terms())
         await logic.load(taken)
         records = [*_records(now_us), *_crossing(crossings_us, now_us)]
         folded = await logic.fold(records, from_us=0, until_us=now_us)
@@ -76,7 +83,7 @@ async def fill_stock(
             await _write_postgres(url, rows)
         await store.commit(
             Commit(
-                topic=log.topic, partition=0, epoch=taken.epoch, position=0, clock_us=now_us, note=b"",
+                topic=log.topic, partition=0, epoch=taken.epoch, position=0, clock_us=now_us, note=encode_note(Note(read=True)),
                 confirmed=-1, block=None, changes=AgingChanges(),
             )
         )  # fmt: skip

@@ -24,9 +24,9 @@ TicketId = tuple[str, str]
 
 CALENDAR_CHANGE: Final = "calendar_change"
 """The reason of a deadline that moved though nothing happened to its ticket."""
-TIMED_MAX: Final = 2_500
+TIMED_MAX: Final = 1_500
 """Tickets timed anew with each fold: some 30 ms."""
-TOLD_MAX: Final = 500
+TOLD_MAX: Final = 300
 """Tickets whose moved deadlines are told with each fold."""
 JUDGED_MAX: Final = 200
 """Tickets judged anew with each batch; each is a timeline to read."""

@@ -165,7 +165,8 @@ class Backlog(Memory):
         for id_ in adoption.next_to_time():
             if id_ in self.open:
                 self._retime(id_, clock_us)
-        for id_ in adoption.next_to_tell():
+        # One after the other: a fold is a pause for everything else.
+        for id_ in () if adoption.to_time else adoption.next_to_tell():
             if id_ in self.open:
                 ticket = self.open[id_]
                 told = [Statement(draft, 0) for draft in moves(ticket, adoption.at_us)]

@@ -93,14 +93,16 @@ class Memory:
         return self._next_cells is not None
 
     def _retime(self, id_: TicketId, clock_us: int) -> None:
-        was = self.open[id_]
-        if self._asks_timeline(id_, was, clock_us):
+        ticket = glance(self.open.body(id_))
+        if self._asks_timeline(id_, ticket, clock_us):
             self.adoption.to_judge[id_] = None
             return
-        ticket = copied(was)
+        before, never_opened = deadlines(ticket), ticket.no_opening
         settle(ticket, self.terms.of(id_[0]), until_us=ticket.advanced_us)
-        self._store(id_, was, ticket)
-        if deadlines(ticket) != deadlines(was):
+        if ticket.no_opening != never_opened:
+            self._recount(id_, self.open[id_], ticket)
+        self._rearm(id_, ticket)
+        if deadlines(ticket) != before:
             self.adoption.moved(id_)
 
     def _asks_timeline(self, id_: TicketId, ticket: Ticket, clock_us: int) -> bool:
@@ -133,11 +135,14 @@ class Memory:
 
     def _store(self, id_: TicketId, was: Ticket | None, ticket: Ticket) -> None:
         """Count and arm a ticket that nothing happened to but that it is looked at anew."""
+        self._rearm(id_, ticket)
+        self._recount(id_, was, ticket)
+
+    def _rearm(self, id_: TicketId, ticket: Ticket) -> None:
         known_us, due_us = self.open.due_us(id_), self._due_us(id_, ticket)
         id_ = self.open.store(id_, encode_ticket(ticket), due_us=due_us)
         if due_us is not None and due_us != known_us:
             self.timers.arm(id_, due_us)
-        self._recount(id_, was, ticket)
 
     def _rest(self, id_: TicketId, ticket: Ticket, body: bytes) -> None:
         """Take in a ticket that was counted before memory was lost."""
