@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,7 @@ BODIES: Final[dict[str, list[Any]]] = {
 }
 
 DEEP: Final = "@deep@"
+MISSING: Final = "@missing@"
 STRANGE: Final[tuple[Any, ...]] = (
     None, True, False, 0, -1, 2**63, 10**400, 1.5, -0.0, 1e308, "", " ", "--5", "²", "٣", "0" * 30, "x" * 100_000,
     "\ud800", "\u0000", "\u202e\u200b\ufeff", "e\u0301" * 600, "\U0001f525", "9999-12-31T23:59:59Z",
@@ -129,6 +131,20 @@ def mutated(body: Any, chance: Random) -> bytes:
             return raw
 
 
+def each_changed(body: Any) -> Iterator[bytes]:
+    """Yield `body` with each member in turn left out, and as each strange value."""
+    raw = json.dumps(body)
+    for nth, _ in enumerate(places(body)):
+        for value in (MISSING, *STRANGE):
+            changed = json.loads(raw)
+            container, key = next(itertools.islice(places(changed), nth, None))
+            if value is MISSING:
+                del container[key]
+            else:
+                container[key] = value
+            yield json.dumps(changed).encode().replace(f'"{DEEP}"'.encode(), b"[" * 1_000 + b"]" * 1_000)
+
+
 def strange_headers(chance: Random, names: tuple[str, ...]) -> dict[str, str]:
     texts = [
         "",
@@ -159,6 +175,13 @@ def hold(vendor: Vendor, delivery: Delivery) -> None:
     for members in shown.tickets:
         outcome = normaliser.fields(members, Defaults("fresh"), Arrival.at(NOW))
         assert isinstance(outcome, Normalised | Rejection)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_any_member_may_be_missing_or_anything_and_reading_raises_nothing_but_unreadable(name: str) -> None:
+    for body in BODIES[name]:
+        for raw in each_changed(body):
+            hold(VENDORS[name], delivered(raw))
 
 
 @pytest.mark.parametrize("name", BODIES)
