@@ -100,10 +100,10 @@ async def test_what_a_vendor_signs_is_an_observation_once_it_is_answered(running
     observations = await running.observations()
 
     assert 202 == answer.status_code, answer.text
-    assert (1, 0, 0) == tuple(answer.json()[name] for name in ("accepted", "ignored", "rejected"))
-    assert [vendor] == [each.ticket.partition(":")[0] for each in observations]
+    assert (0, 0) == tuple(answer.json()[name] for name in ("ignored", "rejected"))
+    assert 0 < len(observations) == answer.json()["accepted"] == running.counted("accepted")
+    assert {vendor} == {each.ticket.partition(":")[0] for each in observations}
     assert NOW == observations[0].received_at
-    assert 1 == running.counted("accepted")
 
 
 @pytest.mark.parametrize("vendor", EVERY)
@@ -114,12 +114,14 @@ async def test_a_redelivery_is_the_same_observation(running: World, vendor: str)
     await send(running, vendor, body, headers)
     running.clock.set(to_us(NOW + timedelta(seconds=50)))
     await send(running, vendor, body, headers)
-    first, second = await running.observations()
+    observations = await running.observations()
+    middle = len(observations) // 2
 
-    if vendor == "freshdesk":  # without an id or a time nobody can tell it from the same state once more
-        assert first.id != second.id
-    else:
-        assert (first.id, _content(first)) == (second.id, _content(second))
+    for first, second in zip(observations[:middle], observations[middle:], strict=True):
+        if vendor == "freshdesk":  # without an id or a time nobody can tell it from the same state once more
+            assert first.id != second.id
+        else:
+            assert (first.id, _content(first)) == (second.id, _content(second))
 
 
 def _content(observation: Observation) -> tuple[Any, ...]:

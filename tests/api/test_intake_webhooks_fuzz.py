@@ -35,7 +35,7 @@ CONFIGURATION: Final = Configuration.model_validate(
 )
 
 
-_PROOF: Final = re.compile("signature|token|host|content-length|encoding|connection")
+_PROOF: Final = re.compile("signature|timestamp|token|host|content-length|encoding|connection")
 """Headers that are wrong once we have signed the body anew."""
 
 
@@ -61,17 +61,20 @@ def real_bodies(shared_data: Path) -> Iterator[Real]:
 
 def event_headers(one: Real) -> dict[str, str]:
     """Return the header that names the event, as far as the body itself tells."""
-    if one.vendor != "github" or "x-github-event" in one.headers:
-        return one.headers
     shown = one.content if isinstance(one.content, dict) else {}
-    event = (
-        "issue_comment"
-        if "comment" in shown and "issue" in shown
-        else "issues"
-        if "issue" in shown
-        else "push"
-    )
-    return {**one.headers, "x-github-event": event}
+    if one.vendor == "github":
+        event = (
+            "issue_comment"
+            if {"comment", "issue"} <= set(shown)
+            else "issues"
+            if "issue" in shown
+            else "push"
+        )
+        return {"x-github-event": event, **one.headers}
+    if one.vendor == "gitlab":
+        kind = str(shown.get("object_kind") or shown.get("event_name"))
+        return {"x-gitlab-event": f"{kind.replace('_', ' ').title()} Hook", **one.headers}
+    return one.headers
 
 
 async def send(running: World, vendor: str, body: bytes, headers: dict[str, str]) -> httpx2.Response:

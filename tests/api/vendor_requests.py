@@ -199,7 +199,7 @@ _TICKETS: Final[Mapping[str, Any]] = {
         "ticket": {"id": 42, "number": "10042", "title": _SUBJECT, "state": "open",
                    "priority": {"id": 2, "name": "2 normal"}, "group": {"id": 1, "name": "Users"},
                    "created_at": _CREATED, "updated_at": _UPDATED, "tags": []},
-        "article": {"id": 9, "internal": False, "sender": "Customer", "type": "email"},
+        "article": {"id": 9, "internal": False, "sender": "Customer", "type": "email", "created_at": _UPDATED},
     },
     "zendesk": {
         "account_id": 1, "id": "evt-1", "type": "zen:event-type:ticket.status_changed", "time": _UPDATED,
