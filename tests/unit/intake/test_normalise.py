@@ -270,6 +270,25 @@ _values = st.recursive(
 _members = st.dictionaries(st.sampled_from([*MEMBER_TYPES, *MEANT]) | st.text(), _values, max_size=6)
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "unmapped"),
+    [
+        (("2", "closed"), Status.IN_PROGRESS, ()),
+        (("Parked", "closed"), Status.SOLVED, ()),
+        (("Parked", "new"), Status.NEW, ()),
+        (("Parked", "Shelved"), UNSET, ("status",)),
+    ],
+)
+def test_of_several_words_for_a_status_the_first_that_a_map_knows_counts(
+    words: tuple[str, ...], status: Status, unmapped: tuple[str, ...]
+) -> None:
+    outcome = Normaliser(DESK).fields({"id": "1", "status": words}, DEFAULTS, ARRIVAL)
+
+    assert isinstance(outcome, Normalised)
+    shown = outcome.observation.fields
+    assert (status, words[0], unmapped) == (shown.status, shown.raw_status, outcome.unmapped)
+
+
 @given(_members)
 def test_any_object_is_an_observation_that_can_be_written_or_a_rejection_that_can_be_told(
     members: dict[str, Any],

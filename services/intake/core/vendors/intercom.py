@@ -156,7 +156,7 @@ def _conversation(item: Node) -> Members:
     state = item["state"].text()
     if state is None and item["open"].value is not None:
         state = "open" if item["open"].flag() else "closed"
-    members["status"] = "assigned" if state == "open" and _admin(item) else state
+    members["status"] = "assigned" if state == "open" and _owned(item).get("assignee") else state
     person, source = item["user"], item["source"]
     if person.value is None:
         person = next(item["contacts"]["contacts"].items(), source["author"])
@@ -176,26 +176,22 @@ def _channel(node: Node) -> Channel | None:
     return _CHANNELS.get((node.text() or "").casefold())
 
 
-def _admin(item: Node) -> str | None:
-    """Return which admin has it: by an id of its own in newer versions, as a person in older ones."""
-    shown = item["admin_assignee_id"].text()
-    if shown is None and item["assignee"]["type"].text() == "admin":
-        shown = next(
-            (text for name in ("email", "name", "id") if (text := item["assignee"][name].text())), None
-        )
-    return None if shown in _NOBODY else shown
-
-
 def _owned(item: Node) -> Members:
-    """Return the admin and the team that have it, or that nobody has."""
+    """Return the admin and the team that have it: ids of their own in newer versions, a person in older ones."""
     members: Members = {}
-    if item.has("admin_assignee_id") or item.has("assignee"):
-        members["assignee"] = _admin(item)
-    team, assignee = item["team_assignee_id"].text(), item["assignee"]
-    if assignee["type"].text() == "team":
-        team = team or assignee["name"].text() or assignee["id"].text()
-    if team is not None or item.has("team_assignee_id"):
-        members["queue"] = None if team in _NOBODY else team
+    for name, member in (("assignee", "admin_assignee_id"), ("queue", "team_assignee_id")):
+        shown = item[member].text()
+        if shown is not None or (item.has(member) and item[member].value is None):
+            members[name] = None if shown in _NOBODY else shown
+    assignee = item["assignee"]
+    kind = assignee["type"].text()
+    person = next((text for name in ("email", "name", "id") if (text := assignee[name].text())), None)
+    if kind == "team" and person is not None:
+        members.setdefault("queue", person)
+    if kind == "admin" and person is not None:
+        members.setdefault("assignee", person)
+    elif kind in {"team", "nobody_admin"} or (item.has("assignee") and assignee.value is None):
+        members.setdefault("assignee", None)
     return members
 
 

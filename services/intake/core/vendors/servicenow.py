@@ -157,7 +157,7 @@ def _record(record: Node) -> Members:
     state, table = record["state"].text(), record["table"].text() or _INCIDENT
     if state is not None:
         is_code = state.removeprefix("-").isdecimal()
-        members["status"] = f"{table}:{state}" if is_code and table != _INCIDENT else state
+        members["status"] = Node(f"{table}:{state}").text() if is_code and table != _INCIDENT else state
     opened_at = _utc(record["opened_at"]) or _utc(record["sys_created_on"])
     return members | {
         "wait_reason": _HOLD_REASONS.get((record["hold_reason"].text() or "").casefold()),

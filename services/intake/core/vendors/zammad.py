@@ -145,8 +145,8 @@ def _named(ticket: Node, member: str) -> str:
 
 def _said(article: Node) -> Members:
     """Return what an article says, nothing if it does not show who wrote it."""
-    sender = (article[_named(article, "sender")].text() or article["sender"]["name"].text() or "").casefold()
-    actor = _SENDERS.get(sender)
+    sender = article["sender"].text() or article["sender"]["name"].text() or ""
+    actor = _SENDERS.get(sender.casefold())
     if actor is None:
         return {}
     is_internal = article["internal"].flag()
