@@ -25,7 +25,7 @@ class PrometheusCounters:
         rejected = Counter("barometer_rejected", "Rejected events by reason.", ["reason"], registry=registry)
         self._ignored = Counter(
             "barometer_webhooks_ignored",
-            "Webhooks that show no ticket, by source and reason.",
+            "Webhooks and mails that show no ticket, by source and reason.",
             ["source", "reason"],
             registry=registry,
         )

@@ -93,7 +93,8 @@ def _is_bounce(mail: Mail) -> bool:
         return True
     written_by = header.text("from")
     local = mail.sender.rpartition("@")[0] or written_by.lower()
-    if _DAEMONS.match(local) or _DELIVERY_NAMES.search(written_by):
+    named = written_by.rpartition("<")[2].lower()  # what is in there may be no address
+    if _DAEMONS.match(local) or _DAEMONS.match(named) or _DELIVERY_NAMES.search(written_by):
         return True
     if header.text("return-path").lower().lstrip("<").startswith("mailer-daemon"):
         return True

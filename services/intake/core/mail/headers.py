@@ -17,6 +17,8 @@ FIELDS_MAX: Final = 1_000
 VALUE_BYTES_MAX: Final = 32 * 1024
 """Of one field: a long Subject is cut, a long References keeps both of its ends."""
 
+_BLANKS_BEFORE_MAX: Final = 2
+"""Bytes of empty lines in front of a mail, which pipes and mailbox files leave there."""
 _FIELD: Final = re.compile(rb"([!-9;-~]{1,128})[ \t]*:(.*)", re.DOTALL)
 _END_OF_LINE: Final = re.compile(rb"\r\n|\n|\r")
 _MBOX: Final = (b"From ", b">From ")
@@ -80,7 +82,7 @@ def header_of(raw: bytes, start: int = 0, stop: int | None = None) -> Header:
         found = _END_OF_LINE.search(raw, place, limit)
         line, after = raw[place : found.start() if found else limit], found.end() if found else limit
         if not line.strip():
-            if fields or place > start + 2:
+            if fields or start or place > _BLANKS_BEFORE_MAX:  # a part may have no field at all
                 return _header(fields, after)
         elif line[:1] in b" \t" and fields:
             fields[-1][1].append(line)

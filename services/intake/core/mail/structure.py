@@ -33,6 +33,8 @@ class _Part(NamedTuple):
     start: int
     stop: int
     depth: int
+    usual: str
+    """Its type, if it says none."""
 
 
 def structure_of(raw: bytes, header: Header) -> Structure:
@@ -44,10 +46,10 @@ def structure_of(raw: bytes, header: Header) -> Structure:
     while waiting and len(types) < PARTS_MAX:
         part = waiting.pop()
         inner = header_of(raw, part.start, part.stop)
-        types.append(inner.content_type or "text/plain")
+        types.append(inner.content_type or part.usual)
         if inner.content_type.startswith("multipart/"):
             waiting += _parts(raw, inner, inner.end, part.stop, part.depth)
-        elif _is_attached(inner):
+        elif _is_attached(inner, types[-1]):
             attachments += 1
     return Structure(tuple(types), attachments)
 
@@ -57,16 +59,17 @@ def _parts(raw: bytes, header: Header, start: int, stop: int, depth: int) -> lis
     multipart = header.content_type.startswith("multipart/")
     if not multipart or not 0 < len(boundary) <= _BOUNDARY_CHARACTERS_MAX or depth >= DEPTH_MAX:
         return []
+    usual = "message/rfc822" if header.content_type == "multipart/digest" else "text/plain"
     found: list[_Part] = []
     last: int | None = None
     for begin, end, closes in _delimiters(raw, b"--" + boundary, start, stop):
         if last is not None:
-            found.append(_Part(last, begin, depth + 1))
+            found.append(_Part(last, begin, depth + 1, usual))
         last = None if closes else end
         if closes or len(found) > PARTS_MAX:
             break
-    if last is not None:
-        found.append(_Part(last, stop, depth + 1))  # cut off before its end
+    if last is not None and last < stop:
+        found.append(_Part(last, stop, depth + 1, usual))  # cut off before its end
     return found[::-1]
 
 
@@ -80,20 +83,18 @@ def _delimiters(raw: bytes, mark: bytes, start: int, stop: int) -> Iterator[tupl
         place = raw.find(mark, place + len(mark), stop)
 
 
-def _is_attached(header: Header) -> bool:
+def _is_attached(header: Header, kind: str) -> bool:
     """Return whether a part is something to open: called so, named, or no text at all."""
     disposition = header.raw("content-disposition").partition(b";")[0].strip().lower()
     if disposition == b"attachment":
         return True
     named = header.parameter("content-disposition", "filename") or header.parameter("content-type", "name")
-    if named or not header.content_type.startswith(("text/", "message/delivery-status", "multipart/")):
-        return bool(header.content_type)
-    return False
+    return bool(named) or not kind.startswith(("text/", "message/delivery-status"))
 
 
 def _alone(raw: bytes, header: Header) -> int:
     """Return the attachments of a mail without parts: itself, or files written into its text by uuencode."""
-    if header.content_type and _is_attached(header):
+    if _is_attached(header, header.content_type or "text/plain"):
         return 1
     found, place = 0, raw.find(_UUENCODED, header.end)
     while place >= 0 and found < PARTS_MAX:
