@@ -53,8 +53,8 @@ class Counters(Protocol):
         """Count one webhook of `source` that shows no ticket, by its adapter's short word for it."""
         ...
 
-    def count_untrusted(self, source: str) -> None:
-        """Count one request in the name of `source` that proved nothing."""
+    def count_untrusted(self, source: str, number: int = 1) -> None:
+        """Count `number` more requests in the name of `source` that proved nothing; 0 shows the counter."""
         ...
 
 

@@ -7,7 +7,7 @@ configuration file (shared/configuration) and is only mapped here to what the co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -24,6 +24,8 @@ from services.intake.core.webhook import Hook
 from shared.configuration.facts import source_meaning
 from shared.configuration.loader import read_secret
 from shared.configuration.models import Configuration, Source
+from shared.configuration.problems import ConfigurationInvalid
+from shared.configuration.secrets import SecretReference
 from shared.configuration.webhooks import SourceWebhook
 from shared.contracts.configuration import ConfigVersion
 from shared.contracts.topics import CONFIG, EVENTS, INBOX, REJECTED
@@ -196,11 +198,20 @@ def _hook(source: Source, webhook: SourceWebhook, environment: Mapping[str, str]
         tenant=source.tenant,
         source=source.name,
         vendor=VENDORS[source.kind.value],
-        secrets=tuple(read_secret(one, environment) for one in webhook.all_secrets),
-        basic=None if basic is None else f"{basic.user}:{read_secret(basic.password, environment)}",
+        secrets=tuple(_secret(source, one, environment) for one in webhook.all_secrets),
+        basic=None if basic is None else f"{basic.user}:{_secret(source, basic.password, environment)}",
         unsigned=webhook.unsigned,
         url=webhook.url,
     )
+
+
+def _secret(source: Source, reference: SecretReference, environment: Mapping[str, str]) -> str:
+    """Return a secret of `source`. Raises ConfigurationInvalid that names the source."""
+    try:
+        return read_secret(reference, environment)
+    except ConfigurationInvalid as error:
+        named = (replace(one, what=f"source `{source.name}`: {one.what}") for one in error.problems)
+        raise ConfigurationInvalid(named) from None
 
 
 def _mailbox(source: Source) -> Mailbox:

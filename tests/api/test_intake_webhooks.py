@@ -18,12 +18,13 @@ from services.intake.adapters.rejected_log import RejectedLog
 from services.intake.core.rejected import Wanted
 from services.intake.core.sources import Sources
 from services.intake.core.vendors import VENDORS
-from services.intake.settings import definitions_of
+from services.intake.settings import definitions_of, hooks_of
 from shared.configuration.models import Configuration
+from shared.configuration.problems import ConfigurationInvalid
 from shared.configuration.webhooks import SourceKind
 from shared.contracts.instants import to_us
 from shared.contracts.tickets import Observation, Priority, Status
-from tests.api.intake_world import NOW, World, world
+from tests.api.intake_world import ENVIRONMENT, NOW, World, world
 from tests.api.vendor_requests import SIGN_A_TIME, SIGN_NOTHING, SIGNERS, Signing, ticket_body
 
 SECRET: Final = "topsecret"
@@ -87,9 +88,16 @@ def problem(answer: httpx2.Response) -> tuple[int, str]:
 
 
 def test_every_vendor_can_be_configured_and_is_tried_here() -> None:
-    assert {kind.value for kind in SourceKind} - {"generic"} >= set(VENDORS)
+    assert {kind.value for kind in SourceKind} - {"generic"} == set(VENDORS)
     assert set(SIGNERS) >= set(VENDORS)
     assert [] == [name for name, vendor in VENDORS.items() if vendor.name != name]
+
+
+def test_a_secret_that_is_not_there_is_told_with_its_source_before_anything_starts() -> None:
+    with pytest.raises(ConfigurationInvalid, match="source `rotating`: the environment variable HOOK_NEXT"):
+        hooks_of(CONFIGURATION, {"HOOK_SECRET": SECRET})
+    shown = [repr(hook) for hook in hooks_of(CONFIGURATION, ENVIRONMENT)]
+    assert [] == [text for text in shown if SECRET in text]
 
 
 @pytest.mark.parametrize("vendor", EVERY)

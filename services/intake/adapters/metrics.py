@@ -55,9 +55,9 @@ class PrometheusCounters:
         self._ignored_reasons.add(reason)
         self._ignored.labels(source, reason).inc()
 
-    def count_untrusted(self, source: str) -> None:
+    def count_untrusted(self, source: str, number: int = 1) -> None:
         """See `Counters.count_untrusted`."""
-        self._untrusted.labels(source).inc()
+        self._untrusted.labels(source).inc(number)
 
 
 def counters(registry: CollectorRegistry) -> PrometheusCounters:

@@ -84,6 +84,8 @@ class Webhooks:
         self._hooks = {hook.source: hook for hook in parts.hooks}
         self._mistrusted: set[str] = set()
         self._shaken_hands: set[str] = set()
+        for source in self._hooks:
+            parts.counters.count_untrusted(source, 0)
 
     async def take(self, request: Request) -> Response:
         """Answer one request. Never raises: every refusal is a problem with its own status."""

@@ -97,7 +97,9 @@ def _json(delivery: Delivery) -> bytes:
         fields = parse_qs(delivery.body, max_num_fields=1)
     except ValueError as error:
         raise Unreadable("the form has more than the field `payload`") from error
-    return fields.get(b"payload", [b""])[0]
+    if b"payload" not in fields:
+        raise Unreadable("a form without the field `payload`: send application/json")
+    return fields[b"payload"][0]
 
 
 def _issue(issue: Node) -> Members:
