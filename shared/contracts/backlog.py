@@ -107,6 +107,12 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The warning stage: a share of the target, or the time left."""
     notify_at: Instant | None = None
     """Nobody should be paged for it before."""
+    total_seconds: float | None = None
+    """Of a ticket that is solved or closed: since its creation, wall clock."""
+    requester_wait_seconds: float | None = None
+    """The same without waits for the customer, and without the time out of the stock before reopenings."""
+    agent_work_seconds: float | None = None
+    """The same without any wait."""
 
     @property
     def stands(self) -> bool:

@@ -109,6 +109,14 @@ def fact_of(
         reason=draft.reason,
         priority_flag=draft.type is FactType.ESCALATED,
     )
+    if draft.spent_us is not None:
+        total_us, requester_us, agent_us = draft.spent_us
+        return msgspec.structs.replace(
+            fact,
+            total_seconds=total_us / SECOND_US,
+            requester_wait_seconds=requester_us / SECOND_US,
+            agent_work_seconds=agent_us / SECOND_US,
+        )
     return fact if detail is None else _with_detail(fact, detail)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from services.aging.core import attention
+from services.aging.core import attention, durations
 from services.aging.core.clock import next_us, retime
 from services.aging.core.clocks import Clocks, Standing, begun, matched, standing
 from services.aging.core.mark import Mark, order_of, without_repeats
@@ -32,6 +32,7 @@ _LEAVING: Final = {
     Status.MERGED.value: FactType.MERGED,
     Status.VOID.value: FactType.VOIDED,
 }
+_DONE: Final = frozenset({FactType.SOLVED, FactType.CLOSED})
 _SPOKEN: Final = {Actor.CUSTOMER: Activity.CUSTOMER_MESSAGE, Actor.AGENT: Activity.AGENT_MESSAGE}
 
 
@@ -240,24 +241,27 @@ def _take(ticket: Ticket, drafts: list[Draft], mark: Mark, terms: Terms, story: 
         )  # fmt: skip
     ticket.status = _counting(ticket)
     if ticket.status != was.status:
-        _move(ticket, drafts, mark.time_us, was_open=was.open)
+        _move(ticket, drafts, mark.time_us, was)
     clocks.follow(mark, was)
+    durations.follow(ticket, mark.time_us, was)
     attention.follow(ticket, drafts, mark.time_us, was)
     if ticket.open:
         # What the mark itself brings about is true from its instant on, whatever else happens then.
         attention.pass_time(ticket, drafts, terms, before_us=mark.time_us + 1)
 
 
-def _move(ticket: Ticket, drafts: list[Draft], at_us: int, *, was_open: bool) -> None:
+def _move(ticket: Ticket, drafts: list[Draft], at_us: int, was: Standing) -> None:
     """State what a change of status means for the stock."""
-    if ticket.open and not was_open:
+    if ticket.open and not was.open:
         ticket.episode += 1
         ticket.episode_us, ticket.left_us, ticket.due_us = at_us, None, None
         ticket.advanced_us = at_us - 1
         drafts.append(Draft(FactType.REOPENED, at_us, ticket.episode, flow=1))
     elif not ticket.open:
-        draft = Draft(_LEAVING[ticket.status], at_us, ticket.episode, flow=-1 if was_open else 0)
-        if was_open:
+        kind = _LEAVING[ticket.status]
+        spent_us = durations.until(ticket, was, at_us) if kind in _DONE else None
+        draft = Draft(kind, at_us, ticket.episode, flow=-1 if was.open else 0, spent_us=spent_us)
+        if was.open:
             ticket.left_us, ticket.due_us = at_us, None
         if not is_stated(drafts, draft):
             drafts.append(draft)

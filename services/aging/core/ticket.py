@@ -36,6 +36,8 @@ class Draft(NamedTuple):
     detail: ClockDetail | None = None
     reason: str = ""
     """Why, of a fact that is not about a clock."""
+    spent_us: tuple[int, int, int] | None = None
+    """When it was solved or closed: in all, for the requester, for the agents (durations.py)."""
 
     @property
     def key(self) -> TurnKey:
@@ -120,6 +122,12 @@ class Ticket(msgspec.Struct, array_like=True, gc=False):
     resolutions: int = 0
     stays: int = 0
     """Stays in a queue."""
+    waited_us: int = 0
+    """Spent in waits for the customer that are over."""
+    held_us: int = 0
+    """Spent in other waits that are over."""
+    out_us: int = 0
+    """Spent out of the stock, before reopenings."""
     wait_us: int = NOT
     """Since when it stands in its wait: for one reason, and the customer did not answer."""
     bounces: int = 0
