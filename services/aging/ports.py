@@ -288,6 +288,10 @@ class AgingQueries(Protocol):
         """Return the marks of `ids`, each in order; a ticket without marks is absent."""
         ...
 
+    async def load_registers(self, ids: Sequence[TicketId]) -> Mapping[TicketId, Sequence[RegisterRow]]:
+        """Return what each survivor of `ids` has absorbed, by absorbed ticket."""
+        ...
+
     async def clocks(self) -> Sequence[tuple[int, int, int]]:
         """Return (partition, clock_us, position) of every partition as last committed."""
         ...

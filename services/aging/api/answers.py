@@ -7,7 +7,7 @@ from creation (from the last reopening with `age.from: episode`).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -18,9 +18,6 @@ KNOWN_UNTIL = Field(
     description="Up to where the events of every partition were taken in, by the clock of the slowest; "
     "null if nothing was ever read. Much earlier than now: the figures lag."
 )
-
-
-_NOW_ONLY: Final = "Null for a past instant"
 
 
 class Because(BaseModel):
@@ -165,16 +162,12 @@ class Figures(BaseModel):
     older_than: dict[str, int] = Field(description="Open tickets at least so old, by age edge")
     oldest_age_seconds: int | None = Field(description="Null if nothing is open")
     average_age_seconds: float | None = Field(description="Null if nothing is open")
-    past_sla: int | None = Field(description=f"With a promise that is broken and still open. {_NOW_ONLY}")
-    at_risk: int | None = Field(
-        description=f"Not past SLA, with a promise inside its warning window. {_NOW_ONLY}"
-    )
-    stuck: int | None = Field(description=f"Too long in one wait. {_NOW_ONLY}")
-    stale: int | None = Field(description=f"Without any observation for too long. {_NOW_ONLY}")
-    bouncing: int | None = Field(description=f"Reassigned or reopened too often. {_NOW_ONLY}")
-    close_candidates: int | None = Field(
-        description=f"Waiting for a customer who has been silent for too long. {_NOW_ONLY}"
-    )
+    past_sla: int = Field(description="With a promise that is broken and not finished")
+    at_risk: int = Field(description="Not past SLA, with a promise inside its warning window")
+    stuck: int = Field(description="Too long in one wait")
+    stale: int = Field(description="Without any observation for too long")
+    bouncing: int = Field(description="Reassigned or reopened too often")
+    close_candidates: int = Field(description="Waiting for a customer who has been silent for too long")
 
 
 class BacklogGroup(Figures):

@@ -57,7 +57,7 @@ async def counts_now(
 async def _counts_then(
     surface: Surface, wanted: TicketFilter, by: list[str], age: AgeVersion, at_us: int
 ) -> Counts:
-    stock = await stock_at(surface, wanted.tenant, at_us)
+    stock = await stock_at(surface, wanted.tenant, at_us, flagged=True)
     if isinstance(stock, TooMany):
         raise Problem("invalid-request", 422, faults=[Fault(stock.detail, parameter="at")])
     return await run_in_threadpool(counted, stock, wanted, by, age, at_us)

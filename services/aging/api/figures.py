@@ -33,7 +33,7 @@ class Count:
     statuses: dict[str, int] = field(default_factory=dict)
     older: list[int] = field(default_factory=list)
     flagged: list[int] | None = field(default_factory=lambda: [0] * len(COUNTED))
-    """By flag, as COUNTED has them; None where nobody knows any more, for a past instant."""
+    """By flag, as COUNTED has them; None where they were not asked for."""
 
     def __post_init__(self) -> None:
         """Begin with no ticket beyond any edge."""
@@ -45,10 +45,12 @@ class Count:
         self.older = [mine + theirs for mine, theirs in zip(self.older, group.older, strict=True)]
         self._add_flagged(group.flagged)
 
-    def add_ticket(self, start_us: int, passed: int, status: str, *, unowned: bool) -> None:
+    def add_ticket(
+        self, start_us: int, passed: int, status: str, flags: int | None, *, unowned: bool
+    ) -> None:
         """Count in one ticket whose age counts from `start_us` and is beyond `passed` edges."""
         self._add(1, int(unowned), start_us, start_us, status)
-        self.flagged = None
+        self._add_flagged(None if flags is None else [int(bool(flags & flag)) for flag in COUNTED])
         for index in range(passed):
             self.older[index] += 1
 
@@ -126,6 +128,7 @@ def age_seconds(start_us: int, at_us: int) -> int:
 def figures(count: Count, age: AgeVersion, at_us: int) -> dict[str, Any]:
     """Return the members of Figures."""
     open_ = count.open
+    assert count.flagged is not None, "what is shown was asked for"
     return {
         "open": open_,
         "not_started": count.statuses.get(Status.NEW.value, 0),
@@ -136,11 +139,7 @@ def figures(count: Count, age: AgeVersion, at_us: int) -> dict[str, Any]:
         "older_than": dict(zip(map(duration_text, age.edges_seconds), count.older, strict=True)),
         "oldest_age_seconds": None if count.start_min_us is None else age_seconds(count.start_min_us, at_us),
         "average_age_seconds": (open_ * at_us - count.start_sum_us) / open_ / SECOND_US if open_ else None,
-        **(
-            dict.fromkeys(_FLAGGED)
-            if count.flagged is None
-            else dict(zip(_FLAGGED, count.flagged, strict=True))
-        ),
+        **dict(zip(_FLAGGED, count.flagged, strict=True)),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -11,11 +11,14 @@ from typing import Final, Protocol
 from services.aging.api.terms import TermsOf
 from services.aging.core.age import AgeVersion
 from services.aging.core.mark import Mark
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket
+from services.aging.core.timeline import BARE
 from services.aging.core.worklist import WorkOrder
 from services.aging.ports import AgingQueries
 from shared.clock import Clock
 from shared.contracts.instants import from_us
+from shared.contracts.tickets import MessageMark
 from shared.http.keys import Keyring, Principal
 from shared.http.problems import Problem
 
@@ -27,8 +30,10 @@ others wait their turn."""
 class AsOf(Protocol):
     """The ticket as it truly was at an instant, by its whole timeline in order; None: not yet created."""
 
-    def __call__(self, marks: Iterable[Mark], at_us: int) -> Ticket | None:
-        """Return the ticket at `at_us`."""
+    def __call__(
+        self, marks: Iterable[Mark], at_us: int, *, terms: Terms = BARE, messages: Sequence[MessageMark] = ()
+    ) -> Ticket | None:
+        """Return the ticket at `at_us`, its promises judged by `terms`; `messages` are those of absorbed tickets."""
         ...
 
 
