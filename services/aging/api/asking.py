@@ -52,7 +52,7 @@ WaitReasonAsked = Literal["customer", "vendor", "internal", "scheduled", ""]
 
 
 class Sort(str, Enum):
-    """Order of a list. `due` is not available yet."""
+    """Order of a list. `due` and `worklist` are orders of open tickets."""
 
     AGE = "age"
     NEWEST = "newest"
@@ -118,8 +118,8 @@ class TicketsAsked(Filters):
     )
     sort: Sort = Field(
         Sort.AGE,
-        description="`age`: the oldest first; `newest`: the youngest first; `worklist`: what to work on next "
-        "first, each with its `place`",
+        description="`age`: the oldest first; `newest`: the youngest first; `due`: the tightest deadline first, so broken "
+        "promises lead; `worklist`: what to work on next first, each with its `place`",
     )
     limit: int = Field(PAGE_TICKETS_DEFAULT, ge=1, le=PAGE_TICKETS_MAX)
     cursor: str | None = Field(None, max_length=CURSOR_CHARACTERS_MAX)
