@@ -32,7 +32,7 @@ from services.intake.adapters.threads import open_threads
 from services.intake.app import Service as IntakeService
 from services.intake.app import service as intake_service
 from services.intake.ports import Threads
-from services.intake.settings import limits_of
+from services.intake.settings import MailPorts, limits_of
 from shared.bus.connect import EMBEDDED
 from shared.bus.embedded import EmbeddedBus
 from shared.bus.port import Bus
@@ -137,6 +137,7 @@ def _intake(common: _Common, threads: Threads) -> IntakeService:
         configurations=common.configurations,
         limits=limits_of(common.environment),
         threads=threads,
+        mail=MailPorts.from_environment(common.environment),
     )
 
 

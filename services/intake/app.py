@@ -28,7 +28,7 @@ from services.intake.api.webhooks import Parts as WebhookParts
 from services.intake.api.webhooks import Webhooks
 from services.intake.core.sources import Sources
 from services.intake.ports import Counters, Threads
-from services.intake.settings import Limits, Settings, definitions_of, hooks_of
+from services.intake.settings import Limits, MailPorts, Settings, definitions_of, hooks_of, mailboxes_of
 from services.intake.worker import InboxWorker
 from services.intake.worker import Parts as InboxParts
 from shared.bus.connect import connect
@@ -67,6 +67,7 @@ def service(
     configurations: Configurations | None = None,
     limits: Limits | None = None,
     threads: Threads | None = None,
+    mail: MailPorts | None = None,
 ) -> Service:
     """Return intake on `bus`, which stays the caller's. Raises ConfigurationInvalid for a missing secret.
 
@@ -98,7 +99,26 @@ def service(
     def checks() -> Sequence[Check]:
         return (Check("bus", appending.complaint()), Check("inbox", inbox.complaint()))
 
-    return Service(router(publishing, webhooks, emails), {"inbox": inbox}, checks)
+    listeners = _listeners(mail or MailPorts(), configuration, mailroom, sources, limits)
+    return Service(router(publishing, webhooks, emails), {"inbox": inbox, **listeners}, checks)
+
+
+def _listeners(
+    ports: MailPorts, configuration: Configuration, mailroom: Mailroom, sources: Sources, limits: Limits
+) -> dict[str, Worker]:
+    """Return a worker for each port where mails are taken."""
+    wanted = {"smtp": ports.smtp, "lmtp": ports.lmtp}
+    if not any(wanted.values()):
+        return {}
+    from services.intake.adapters.smtp import MailListener  # noqa: PLC0415 - only if it is switched on
+    from services.intake.adapters.smtp import Parts as ListenerParts  # noqa: PLC0415
+
+    parts = ListenerParts(mailroom, sources, mailboxes_of(configuration), limits.email_bytes_max)
+    return {
+        name: MailListener(parts, listen(ports.host, port), is_lmtp=name == "lmtp")
+        for name, port in wanted.items()
+        if port is not None
+    }
 
 
 def application(intake: Service, registry: CollectorRegistry) -> FastAPI:
@@ -143,6 +163,7 @@ async def main(settings: Settings, environment: Mapping[str, str]) -> None:
             configurations=configurations,
             limits=settings.limits,
             threads=threads,
+            mail=settings.mail,
         )
         workers = {**intake.workers, "configuration": configurations}
         await serve(application(intake, registry), workers, listening)

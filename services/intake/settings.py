@@ -29,6 +29,7 @@ from shared.configuration.secrets import SecretReference
 from shared.configuration.webhooks import SourceWebhook
 from shared.contracts.configuration import ConfigVersion
 from shared.contracts.topics import CONFIG, EVENTS, INBOX, REJECTED
+from shared.http.keys import is_loopback
 from shared.runtime.environment import (
     HOST,
     PORT,
@@ -36,6 +37,7 @@ from shared.runtime.environment import (
     SettingsInvalid,
     bus_url,
     config_path,
+    flag,
     number,
 )
 
@@ -80,6 +82,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class MailPorts:
+    """Where mail servers may hand over mails; None: nowhere."""
+
+    smtp: int | None = None
+    lmtp: int | None = None
+    host: str = HOST
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> MailPorts:
+        """Return the ports in `environment`. Raises SettingsInvalid."""
+        host = environment.get(f"{PREFIX}MAIL_HOST", HOST)
+        is_exposed = flag(environment, "MAIL_EXPOSED", default=False)
+        if not is_exposed and not is_loopback(host):
+            raise SettingsInvalid(
+                f"{PREFIX}MAIL_HOST={host}: whoever reaches it could publish, for SMTP asks for no key. Listen on "
+                f"127.0.0.1, or say {PREFIX}MAIL_EXPOSED=true if only your mail server reaches it"
+            )
+        smtp = number(environment, "SMTP_PORT", default=None)
+        return cls(smtp, number(environment, "LMTP_PORT", default=None), host)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything an intake process is told at start."""
 
@@ -95,6 +119,7 @@ class Settings:
     member: str = "intake-1"
     """Static member name in the inbox's consumer group; unique among intake processes."""
     limits: Limits = field(default_factory=Limits)
+    mail: MailPorts = MailPorts()
 
     @property
     def partitions(self) -> dict[str, int]:
@@ -115,6 +140,7 @@ class Settings:
             events_partitions=number(environment, "EVENTS_PARTITIONS", default=None),
             member=environment.get(f"{PREFIX}MEMBER", "intake-1"),
             limits=limits_of(environment),
+            mail=MailPorts.from_environment(environment),
         )
 
 
@@ -219,3 +245,12 @@ def _mailbox(source: Source) -> Mailbox:
     return Mailbox(
         frozenset(email.agents), frozenset(email.addresses), dict(email.queues), takes_lists=email.lists
     )
+
+
+def mailboxes_of(configuration: Configuration) -> dict[str, tuple[str, str]]:
+    """Return whose mailbox an address (or `@domain`) is: (tenant, source). No two sources share one."""
+    return {
+        address: (source.tenant, source.name)
+        for source in configuration.sources
+        for address in source.email.addresses
+    }

@@ -76,6 +76,18 @@ def _webhooks(configuration: Configuration) -> Iterator[Finding]:
             yield Finding((*path, "kind"), what, mend)
 
 
+def _mailboxes(configuration: Configuration) -> Iterator[Finding]:
+    """A mail that comes by SMTP belongs to the source whose mailbox it is for."""
+    yield from _repeats(
+        (
+            (("sources", index, "email", "addresses", at), address)
+            for index, one in enumerate(configuration.sources)
+            for at, address in enumerate(one.email.addresses)
+        ),
+        "the mailbox",
+    )
+
+
 def _holders(configuration: Configuration) -> Iterator[tuple[str, int, Tenant | Source]]:
     yield from (("tenants", index, tenant) for index, tenant in enumerate(configuration.tenants))
     yield from (("sources", index, source) for index, source in enumerate(configuration.sources))
@@ -221,6 +233,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterable[Finding]], ...]] = (
     _tenants,
     _sources,
     _webhooks,
+    _mailboxes,
     _keys,
     calendars,
     policies,

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from services.intake.adapters.metrics import counters
 from services.intake.app import Service, application, service
 from services.intake.ports import Threads
-from services.intake.settings import Limits
+from services.intake.settings import Limits, MailPorts
 from shared.bus.embedded import EmbeddedBus
 from shared.bus.port import BusUnavailable, Outgoing, Record
 from shared.clock import ManualClock
@@ -136,6 +136,7 @@ async def world(
     limits: Mapping[str, int] | None = None,
     *,
     threads: Threads | None = None,
+    mail: MailPorts | None = None,
 ) -> AsyncIterator[World]:
     clock, registry = ManualClock(to_us(NOW)), CollectorRegistry()
     async with await FragileBus.open(directory, clock) as bus:
@@ -149,6 +150,7 @@ async def world(
             member="intake-test",
             limits=Limits(**(limits or {})),
             threads=threads,
+            mail=mail,
         )
         transport = httpx2.ASGITransport(app=application(intake, registry))
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as http:

@@ -59,7 +59,7 @@ class SourceDefinition:
     siblings: frozenset[str] = frozenset()
     inbox: bool = False
     """Events of this source may also come by the topic tickets.inbox.v1."""
-    mailbox: Mailbox = Mailbox()
+    mailbox: Mailbox = field(default_factory=Mailbox)
     """How mails of this source are read."""
     vendor: str | None = None
     """Whose webhooks it takes: a key of vendors.VENDORS. Its words are among the maps above."""
