@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.aging.api import PartitionTerms, ordering
+from services.aging.api import PartitionTerms, ordering, present
 from services.aging.core.note import Note, encode_note
 from services.aging.core.policy import Policy, PolicyVersion, Promise, Stage
 from services.aging.core.terms import HoursVersion, Terms
+from services.aging.core.ticket import Ticket
 from services.aging.ports import AgingChanges
 from services.aging.settings import default_terms
 from shared.calendars.compiled import compiled
@@ -130,6 +131,18 @@ async def test_time_has_passed_though_no_row_was_written(stocked: World) -> None
         line["due"],
         line["clocks"][0]["remaining_seconds"],
     ]
+
+
+async def test_a_ticket_whose_time_cannot_pass_is_shown_as_last_stated(
+    stocked: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poisonous(ticket: Ticket, *_: Any, **__: Any) -> None:
+        if ticket.priority == "p2":
+            raise ValueError("poison")
+
+    monkeypatch.setattr(present, "advance", poisonous)
+    lines = {each["key"]: each for each in (await stocked.json("/v1/tickets", sort="due"))["tickets"]}
+    assert [5, "2026-03-03T09:00:00Z"] == [len(lines), lines["desk:risk"]["due"]]
 
 
 async def test_a_calendar_that_changed_moves_deadlines_though_no_row_was_written(stocked: World) -> None:
