@@ -33,7 +33,9 @@ HEADER_CHARACTERS_MAX: Final = 1_024
 """Longer headers are credentials or nonsense; no vendor's event id or name is."""
 _POST: Final = "POST"
 _BASIC: Final = "basic "
-_CREDENTIAL_WORDS: Final = ("auth", "signature", "secret", "token", "password", "cookie", "credential", "jwt")
+_CREDENTIAL_WORDS: Final = (
+    "auth", "signature", "secret", "token", "password", "cookie", "credential", "jwt", "api-key",
+)  # fmt: skip
 _TRANSPORT: Final = frozenset(
     {"host", "accept", "accept-encoding", "accept-language", "connection", "content-length", "expect",
      "forwarded", "origin", "referer", "te", "transfer-encoding", "upgrade", "user-agent", "via", "x-real-ip"}

@@ -1,7 +1,7 @@
 """Asana tasks: webhooks of a project or workspace, which say which thing changed and hardly what.
 
 Source: developers.asana.com, webhooks guide. The call that makes a webhook waits for a request with
-X-Hook-Secret, which is sent back and kept: each webhook has its own, so a source may have several. A request
+X-Hook-Secret, which is sent back, and is answered with it: each webhook has its own, so a source may have several. A request
 without events is a heartbeat. Events are delivered once at most, minutes late, and may be lost.
 
 An event holds ids. Shown are: the task, that it was made, deleted or came back, who has it (the change of
@@ -67,12 +67,12 @@ class Asana:
         return verify_hmac(shown, delivery.body, secrets, algorithm="sha256", how=self.name)
 
     def shake(self, delivery: Delivery, secrets: tuple[str, ...]) -> Shaken | None:
-        """Send X-Hook-Secret back, and hand it over to be kept."""
+        """Send X-Hook-Secret back. Whoever makes the webhook is told the secret as well, and configures it."""
         del secrets
         secret = delivery.header(_SECRET_HEADER.casefold())
         if not (secret.isascii() and secret.isprintable() and 0 < len(secret) <= TEXT_CHARACTERS_MAX):
             return None
-        return Shaken(200, {_SECRET_HEADER: secret}, secret=secret)
+        return Shaken(200, {_SECRET_HEADER: secret})
 
     def read(self, delivery: Delivery) -> Shown:
         """Return what the events show of tasks."""

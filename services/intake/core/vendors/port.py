@@ -63,8 +63,6 @@ class Shaken(NamedTuple):
     headers: Mapping[str, str] = {}
     body: bytes = b""
     content_type: str = "text/plain"
-    secret: str | None = None
-    """A secret the vendor hands over in its handshake (Asana), for the operator to keep."""
 
 
 class Shown(NamedTuple):
