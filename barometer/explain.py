@@ -48,7 +48,7 @@ def explain(
     """Tell why a ticket is as old as it is, and why each of its promises is due when it is.
 
     Args:
-        key: The ticket, <source>:<id>.
+        key: The ticket: its source, a colon, its id there.
         tenant: Whose ticket it is.
         data: The data directory of `barometer serve`.
         bus: Or the bus: kafka://host:port or embedded:DIR.

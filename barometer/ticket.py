@@ -38,7 +38,7 @@ def void(
     """Say that a ticket was none: spam, a test. It leaves the stock and counts as no resolution.
 
     Args:
-        key: The ticket, <source>:<id>.
+        key: The ticket: its source, a colon, its id there.
         reason: Why; it stays with the ticket.
         tenant: Whose ticket it is.
         at: Since when, such as 2026-01-01T00:00:00Z; by default now.
@@ -61,7 +61,7 @@ def close(
     """Say that a ticket is over.
 
     Args:
-        key: The ticket, <source>:<id>.
+        key: The ticket: its source, a colon, its id there.
         reason: Why; it stays with the ticket.
         tenant: Whose ticket it is.
         at: Since when, such as 2026-01-01T00:00:00Z; by default now.
@@ -84,7 +84,7 @@ def revive(
     """Say that a ticket is one after all: undo void, spam, deleted or merged.
 
     Args:
-        key: The ticket, <source>:<id>.
+        key: The ticket: its source, a colon, its id there.
         reason: Why; it stays with the ticket.
         tenant: Whose ticket it is.
         at: Since when, such as 2026-01-01T00:00:00Z; by default now.
@@ -106,7 +106,7 @@ def retry(
     """Derive a quarantined ticket again (GET /v1/quarantine lists them).
 
     Args:
-        key: The ticket, <source>:<id>.
+        key: The ticket: its source, a colon, its id there.
         reason: Why; it stays with the ticket.
         tenant: Whose ticket it is.
         data: The data directory of `barometer serve`.

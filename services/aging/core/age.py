@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from shared.contracts.instants import SECOND_US
 
 DAY_SECONDS: Final = 86_400
-HOUR_SECONDS: Final = 3_600
 DEFAULT_EDGES_SECONDS: Final = (
     DAY_SECONDS,
     2 * DAY_SECONDS,
@@ -75,19 +74,6 @@ class AgePolicy:
         """The newest version, in force or about to be."""
         return self.versions[-1]
 
-    def episode_may_cross(self, since_us: int, until_us: int) -> bool:
-        """Return whether an episode that begins at `since_us` or later may cross an edge by `until_us`."""
-        return any(
-            version.from_episode and since_us + version.edges_seconds[0] * SECOND_US <= until_us
-            for version in self.versions
-            if version.edges_seconds
-        )
-
-    def with_version(self, version: AgeVersion) -> AgePolicy:
-        """Return the policy with `version` added; it replaces any that would begin later or with it."""
-        kept = tuple(known for known in self.versions if known.effective_us < version.effective_us)
-        return AgePolicy((*kept, version)) if kept else AgePolicy((version,))
-
     def crossings(self, created_us: int, episode_us: int, *, first_us: int, before_us: int) -> list[Crossing]:
         """Return the crossings in [first_us, before_us), in order."""
         found: list[Crossing] = []
@@ -116,26 +102,3 @@ class AgePolicy:
                 if at_us >= lowest and (end_us is None or at_us < end_us):
                     return at_us
         return None
-
-
-def bucket_names(edges_seconds: tuple[int, ...]) -> tuple[str, ...]:
-    """Return the names of the buckets between `edges_seconds`: `0-24h`, `24-72h`, `72h+`.
-
-    Whole hours are written in hours up to 72, beyond it whole days in days (`7-30d`, `72h-7d`).
-    """
-    names = []
-    for low, high in zip((0, *edges_seconds), edges_seconds, strict=False):
-        a, b = edge_name(low), edge_name(high)
-        names.append(f"{a[:-1]}-{b}" if a[-1] == b[-1] or low == 0 else f"{a}-{b}")
-    names.append(f"{edge_name(edges_seconds[-1])}+" if edges_seconds else "all")
-    return tuple(names)
-
-
-def edge_name(seconds: int) -> str:
-    """Return `24h`, `72h`, `7d`, `90m` or `45s`."""
-    if seconds % DAY_SECONDS == 0 and seconds > 3 * DAY_SECONDS:
-        return f"{seconds // DAY_SECONDS}d"
-    for unit, name in ((HOUR_SECONDS, "h"), (60, "m")):
-        if seconds % unit == 0:
-            return f"{seconds // unit}{name}"
-    return f"{seconds}s"

@@ -17,7 +17,6 @@ from msgspec import UNSET
 from shared.contracts.event_id import DIGEST_BYTES, digest
 from shared.contracts.instants import from_us, to_us
 from shared.contracts.tickets import (
-    OPEN_STATUSES,
     Activity,
     Actor,
     Observation,
@@ -164,14 +163,6 @@ def _rank(mark: Mark) -> bytes:
     if mark.activity in _STOPPING or status in _STOPPED:
         return _STOP
     return _PAUSE if status is Status.WAITING else _START
-
-
-def may_end(mark: Mark) -> bool:
-    """Return whether the mark may take its ticket out of the stock."""
-    status = mark.fields.status
-    return mark.activity in _STOPPING or (
-        status is not UNSET and status is not None and status not in OPEN_STATUSES
-    )
 
 
 def shows_link(mark: Mark) -> bool:
