@@ -268,6 +268,24 @@ async def test_what_could_not_be_used_is_retried_without_another_proof(running: 
 
 
 @pytest.mark.asyncio
+async def test_one_ticket_of_several_that_cannot_be_used_does_not_hold_up_the_others(running: World) -> None:
+    (event,) = json.loads(ticket_body("hubspot", NOW))
+    late = {**event, "eventId": 2, "objectId": 43, "occurredAt": event["occurredAt"] + 86_400_000}
+    body = json.dumps([event, late]).encode()
+    answer = await send(running, "hubspot", body, proof("hubspot", body))
+    running.clock.set(to_us(NOW + timedelta(days=2)))
+    log = RejectedLog(running.bus, Sources(definitions_of(CONFIGURATION)), running.clock)
+    (retried,) = await log.retry(Wanted())
+    first, again, mended = await running.observations()
+
+    assert (1, 1) == (answer.json()["accepted"], answer.json()["rejected"])
+    assert [body] == [each.body for each in await running.rejected()]
+    assert ("hubspot:42, hubspot:43", None) == (retried.ticket, retried.rejection)
+    assert first == again
+    assert ("hubspot:43", NOW) == (mended.ticket, mended.received_at)
+
+
+@pytest.mark.asyncio
 async def test_events_that_are_no_tickets_are_counted_with_their_reason(running: World) -> None:
     body = b'{"zen": "Keep it logically awesome.", "hook_id": 1}'
     headers = {**proof("github", body), "x-github-event": "ping"}
