@@ -95,13 +95,16 @@ class LogReader:
         definition: SourceDefinition,
         arrival_of: ArrivalOf,
         run: str | None = None,
+        at: datetime | None = None,
     ) -> None:
+        """`at`: the instant of every row, for a list of what is; without it each row has its own."""
         self.statistics = LogStatistics()
         self._path = path
         self._mapping = mapping
         self._normaliser = Normaliser(_without_mapped(definition, mapping))
         self._arrival_of = arrival_of
         self._run = run
+        self._at = at
         self._unmapped = Unmapped()
         self._unmapped.counts = self.statistics.unmapped
         self._raw: BinaryIO | None = None
@@ -178,7 +181,7 @@ class LogReader:
     @contextmanager
     def _rows(self, binary: BinaryIO) -> Iterator[tuple[RowMapper, _Lined]]:
         if not self._mapping.format.is_csv:
-            yield RowMapper(self._mapping, _member, self._unmapped), self._json_rows(binary)
+            yield RowMapper(self._mapping, _member, self._unmapped, at=self._at), self._json_rows(binary)
             return
         encoding = _with_mark(self._mapping.encoding)
         text = io.TextIOWrapper(binary, encoding=encoding, errors="surrogateescape", newline="")
@@ -191,7 +194,7 @@ class LogReader:
         reader = csv.reader(_lines(text, str(self._path)), delimiter=self._mapping.delimiter)
         header = [name.strip() for name in next(reader, [])]
         finder = _ColumnFinder(str(self._path), header)
-        mapper = RowMapper(self._mapping, finder.getter, self._unmapped)
+        mapper = RowMapper(self._mapping, finder.getter, self._unmapped, at=self._at)
         if finder.problems:
             raise ConfigurationInvalid(finder.problems)
         return mapper, _records(reader, len(header))

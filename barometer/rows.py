@@ -62,9 +62,19 @@ class Unmapped:
 
 
 class RowMapper:
-    """One mapping on one log. `getter` finds a column's cell in a row."""
+    """One mapping on one log. `getter` finds a column's cell in a row.
 
-    def __init__(self, mapping: LogMapping, getter: Callable[[str], Getter], unmapped: Unmapped) -> None:
+    With `at` every row is of that instant, and the column of times is not read.
+    """
+
+    def __init__(
+        self,
+        mapping: LogMapping,
+        getter: Callable[[str], Getter],
+        unmapped: Unmapped,
+        *,
+        at: datetime | None = None,
+    ) -> None:
         self._missing = frozenset((*mapping.missing, ""))
         self._unmapped = unmapped
         self._zone = ZoneInfo(mapping.timezone)
@@ -74,7 +84,8 @@ class RowMapper:
         assert mapping.time.column is not None, "checked with the mapping"
         self._ticket = getter(mapping.ticket.column)
         self._ticket_words = mapping.ticket.map
-        self._time = getter(mapping.time.column)
+        self._at = at
+        self._time = getter(mapping.time.column) if at is None else None
         self._read_time = _time_reader(mapping.time.format, self._zone)
         self._sequence = getter(mapping.sequence) if mapping.sequence else None
         members = {name.value: column for name, column in mapping.fields.items()}
@@ -124,7 +135,7 @@ class RowMapper:
     def members(self, row: Row) -> Members | RowRefused:
         """Return the members of the plain ticket in `row`: `id`, `time` (aware), fields as shown."""
         try:
-            members: Members = {"id": self._id(row), "time": self._instant(row)}
+            members: Members = {"id": self._id(row), "time": self._at or self._instant(row)}
             if self._sequence is not None:
                 self._set_sequence(members, self._sequence(row))
             members.update(self._constants)
@@ -154,6 +165,7 @@ class RowMapper:
         return self._ticket_words.get(word, word) if self._ticket_words else word
 
     def _instant(self, row: Row) -> datetime:
+        assert self._time is not None, "asked for only without an instant of all rows"
         value = self._time(row)
         word = "" if value is None or value is ABSENT else _word("time", value)
         if word in self._missing:
