@@ -102,7 +102,7 @@ def router(
 def _add_tickets(routes: APIRouter, surface: Surface) -> None:
     reader = Depends(surface.keyring.require(Scope.READ))
 
-    @routes.get("/v1/tickets", summary="Tickets, the oldest first")
+    @routes.get("/v1/tickets", summary="Tickets, in the order asked for")
     async def tickets(asked: Annotated[TicketsAsked, Query()], principal: Principal = reader) -> TicketPage:
         """List tickets. Over all pages, a ticket that does not change meanwhile comes exactly once."""
         tenant = surface.tenant(principal, asked.tenant)
