@@ -258,7 +258,9 @@ class AgingLogic:
         """Take a slice of what new terms left to judge; return whether something may be left."""
         note, adoption = self._note, self._backlog.adoption
         if not note.adoption.telling:
-            return False
+            if not adoption.to_judge:
+                return False
+            note.adoption = adoption.kept()  # terms announced earlier came into force: a notice of its own
         touched = {(row.tenant, row.ticket) for row in changes.tickets}
         outcome = await self._adopting.judge(self._backlog, note, until_us, touched)
         if outcome is not None:

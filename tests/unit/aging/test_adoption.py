@@ -97,6 +97,18 @@ async def test_a_holiday_to_come_moves_running_deadlines_and_tells_so_once(worke
     assert [("desk:1", "sla.breached", 72.0, 0)] == said(worker, FactType.SLA_BREACHED)
 
 
+async def test_only_the_clocks_that_move_are_told_with_what_they_had_used_by_then(worker: Worker) -> None:
+    promised = policies(resolution=48, first_response=4)
+    configure(worker, 1, at(0), calendar=[hours()], sla=promised)
+    worker.append(at(0), seen(hours=0, activity=Activity.CREATED, actor=Actor.CUSTOMER))
+    await worker.rest(at(1))
+    # The first response is due at 02:13:20 of the 15th; only the 16th is closed now.
+    configure(worker, 2, at(1), calendar=[hours(closed=["2023-11-16"])], sla=promised)
+    await worker.rest(at(2) - 1)
+    moved = fact(worker, FactType.SLA_DEADLINE_CHANGED)
+    assert ("resolution", 3_600.0) == (moved.clock, moved.used_seconds)
+
+
 async def test_what_the_clock_used_before_an_edit_is_counted_by_the_former_hours(worker: Worker) -> None:
     configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
     worker.append(at(0), seen(hours=0))
@@ -118,6 +130,20 @@ async def test_a_policy_edit_reaches_only_promises_that_begin(worker: Worker) ->
     assert [("desk:2", "sla.breached", 6.0, 0), ("desk:1", "sla.breached", 48.0, 0)] == said(
         worker, FactType.SLA_BREACHED
     )
+
+
+async def test_a_policy_announced_for_later_reaches_running_promises_when_it_comes_into_force(
+    worker: Worker,
+) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(1))
+    running = policies(apply="running", resolution=8)
+    configure(worker, 2, at(1), calendar=[hours()], sla=running, effective_us=at(10))
+    await worker.rest(at(2))
+    await worker.rest(at(11))
+    assert [("desk:1", "sla.breached", 10.0, 0)] == said(worker, FactType.SLA_BREACHED)
+    assert [1] == [notice.breached for notice in worker.all(TermsAdopted)]
 
 
 async def test_a_policy_for_running_promises_keeps_what_is_used_and_pages_nobody(worker: Worker) -> None:
