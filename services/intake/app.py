@@ -28,7 +28,15 @@ from services.intake.api.webhooks import Parts as WebhookParts
 from services.intake.api.webhooks import Webhooks
 from services.intake.core.sources import Sources
 from services.intake.ports import Counters, Threads
-from services.intake.settings import Limits, MailPorts, Settings, definitions_of, hooks_of, mailboxes_of
+from services.intake.settings import (
+    Limits,
+    MailPorts,
+    Settings,
+    definitions_of,
+    hooks_of,
+    inbound_of,
+    mailboxes_of,
+)
 from services.intake.worker import InboxWorker
 from services.intake.worker import Parts as InboxParts
 from shared.bus.connect import connect
@@ -91,7 +99,8 @@ def service(
     mailroom = Mailroom(
         MailroomParts(threads, clock, counted, _fresh_id, appending, limits.retry_after_seconds)
     )
-    emails = Emails(EmailParts(mailroom, sources, keyring, counted, limits, in_flight))
+    inbound = inbound_of(configuration, environment)
+    emails = Emails(EmailParts(mailroom, sources, keyring, counted, limits, in_flight, clock, inbound))
     inbox = InboxWorker(
         InboxParts(bus, sources, clock, counted, pause, member, item_bytes_max=limits.item_bytes_max)
     )

@@ -10,6 +10,7 @@ from services.intake.core.mail.message import Envelope
 from services.intake.core.mail.shown import Thread
 from services.intake.core.normalise import Normaliser
 from services.intake.core.rejection import Reason, Rejection
+from services.intake.core.vendors.port import Delivery
 from shared.contracts.tickets import Observation
 
 
@@ -94,4 +95,10 @@ class Mailroom(Protocol):
         `verified` says how its sender was, `received_at` when a mailbox got it (None: now). Raises Problem 503
         if the bus or the store is away: the mail has to be sent again.
         """
+        ...
+
+    async def refuse(
+        self, normaliser: Normaliser, delivery: Delivery, why: Rejection, *, verified: str
+    ) -> PostedMail:
+        """Keep a mail service's request whole in which no mail can be found. Raises Problem 503."""
         ...

@@ -17,10 +17,12 @@ from services.intake.core.definition import (
     ShownStatus,
     SourceDefinition,
 )
+from services.intake.core.mail.inbound import MAILERS, Inbound
 from services.intake.core.mail.mailbox import Mailbox
 from services.intake.core.vendors import VENDORS
 from services.intake.core.vendors.port import Vocabulary
 from services.intake.core.webhook import Hook
+from shared.configuration.emails import EmailWebhook
 from shared.configuration.facts import source_meaning
 from shared.configuration.loader import read_secret
 from shared.configuration.models import Configuration, Source
@@ -254,3 +256,23 @@ def mailboxes_of(configuration: Configuration) -> dict[str, tuple[str, str]]:
         for source in configuration.sources
         for address in source.email.addresses
     }
+
+
+def inbound_of(configuration: Configuration, environment: Mapping[str, str]) -> tuple[Inbound, ...]:
+    """Return what mail services post to, with the secrets read. Raises ConfigurationInvalid for one not there."""
+    return tuple(
+        _inbound(source, source.email.webhook, environment)
+        for source in configuration.sources
+        if source.email.webhook is not None
+    )
+
+
+def _inbound(source: Source, webhook: EmailWebhook, environment: Mapping[str, str]) -> Inbound:
+    basic = webhook.basic
+    return Inbound(
+        tenant=source.tenant,
+        source=source.name,
+        mailer=MAILERS[webhook.service.value],
+        secrets=tuple(_secret(source, one, environment) for one in webhook.secrets),
+        basic=None if basic is None else f"{basic.user}:{_secret(source, basic.password, environment)}",
+    )

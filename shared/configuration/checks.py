@@ -86,6 +86,14 @@ def _mailboxes(configuration: Configuration) -> Iterator[Finding]:
         ),
         "the mailbox",
     )
+    yield from _repeats(
+        (
+            (("sources", index, "name"), one.name)
+            for index, one in enumerate(configuration.sources)
+            if one.email.webhook is not None
+        ),
+        "the address /v1/emails/NAME of",
+    )
 
 
 def _holders(configuration: Configuration) -> Iterator[tuple[str, int, Tenant | Source]]:

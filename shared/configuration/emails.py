@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from shared.configuration.problems import refused
+from shared.configuration.secrets import SecretReference
 from shared.configuration.section import Section
 from shared.configuration.values import Word
+from shared.configuration.webhooks import SECRETS_MAX, Basic
 
 ADDRESSES_MAX: Final = 2_000
 QUEUES_MAX: Final = 500
@@ -29,6 +32,37 @@ Address = Annotated[str, Field(max_length=ADDRESS_CHARACTERS_MAX), AfterValidato
 """`name@example.com`, or `@example.com` for every address of the domain. Letter case does not matter."""
 
 
+class MailService(str, Enum):
+    """A service that takes mails for a domain and posts them."""
+
+    MAILGUN = "mailgun"
+    POSTMARK = "postmark"
+    SENDGRID = "sendgrid"
+    SES = "ses"
+
+
+class EmailWebhook(Section):
+    """A mail service that posts to /v1/emails/NAME, and what proves its requests."""
+
+    service: MailService
+    secrets: Annotated[tuple[SecretReference, ...], Field(max_length=SECRETS_MAX)] = ()
+    """Mailgun's signing key; two of them while one is replaced. The others sign nothing."""
+    basic: Basic | None = None
+
+    @model_validator(mode="after")
+    def _proof(self) -> EmailWebhook:
+        if self.secrets and self.service is not MailService.MAILGUN:
+            raise refused(
+                f"{self.service.value} signs nothing", "write `basic: {user, password}` instead of `secrets`"
+            )
+        if not self.secrets and self.basic is None:
+            mend = (
+                "write `basic: {user, password: {env: NAME}}`, or Mailgun's key as `secrets: [{env: NAME}]`"
+            )
+            raise refused("nothing proves that a request is the service's", mend)
+        return self
+
+
 class SourceEmail(Section):
     """How mails of a source are read."""
 
@@ -38,5 +72,6 @@ class SourceEmail(Section):
     """The desk's own mailboxes. A mail of an agent to nobody but agents and these is an internal note."""
     queues: Annotated[Mapping[Address, Word], Field(max_length=QUEUES_MAX)] = Field(default_factory=dict)
     """Which mailbox belongs to which queue."""
+    webhook: EmailWebhook | None = None
     lists: bool = False
     """The mailbox is a group (such as a Google group) whose mails are all marked as a list's."""

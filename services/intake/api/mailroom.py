@@ -19,12 +19,14 @@ from services.intake.core.normalise import Normalised, Normaliser
 from services.intake.core.reception import Item, Refused
 from services.intake.core.rejected import STAGE_INTAKE, Kept, keep
 from services.intake.core.rejection import Rejection
+from services.intake.core.vendors.port import Delivery
 from services.intake.core.webhook import failed
 from services.intake.ports import Counters, Outcome, PostedMail, Threads
 from shared.bus.port import RecordTooLarge
 from shared.clock import Clock
 from shared.codec.encoding import to_outgoing
 from shared.contracts.instants import from_us, to_us
+from shared.contracts.tickets import TEXT_CHARACTERS_MAX
 from shared.http.problems import unavailable
 from shared.runtime.attempt import attempt
 from shared.sql.port import StoreUnavailable
@@ -66,11 +68,20 @@ class Mailroom:
         outcome: Normalised | Rejection
         outcome = await self._observed(normaliser, found, arrival) if isinstance(found, Letter) else found
         if isinstance(outcome, Rejection):
-            return await self._kept(normaliser, raw, outcome, verified, arrival)
+            item = Item(raw, self._parts.fresh_id(), content_type=MEDIA_TYPE)
+            return await self._kept(normaliser, item, outcome, verified, arrival)
         await self._parts.appending.durable([to_outgoing(outcome.observation)])
         self._parts.counters.count(Outcome.ACCEPTED)
         attachments = found.mail.structure.attachments if isinstance(found, Letter) else 0
         return PostedMail(accepted=outcome.observation, attachments=attachments)
+
+    async def refuse(
+        self, normaliser: Normaliser, delivery: Delivery, why: Rejection, *, verified: str
+    ) -> PostedMail:
+        """See `ports.Mailroom.refuse`."""
+        kind = delivery.header("content-type")[:TEXT_CHARACTERS_MAX] or "application/octet-stream"
+        item = Item(delivery.body, self._parts.fresh_id(), content_type=kind)
+        return await self._kept(normaliser, item, why, verified, Arrival.at(delivery.received_at))
 
     async def _observed(
         self, normaliser: Normaliser, letter: Letter, arrival: Arrival
@@ -88,11 +99,11 @@ class Mailroom:
         return attempt(lambda: observed(normaliser, letter, ticket, arrival), failed)
 
     async def _kept(
-        self, normaliser: Normaliser, raw: bytes, rejection: Rejection, verified: str, arrival: Arrival
+        self, normaliser: Normaliser, item: Item, rejection: Rejection, verified: str, arrival: Arrival
     ) -> PostedMail:
-        """Keep a mail that cannot be used whole, if the bus takes so large a record."""
-        definition, id_ = normaliser.definition, self._parts.fresh_id()
-        refused = Refused(rejection, Item(raw, id_, content_type=MEDIA_TYPE), normaliser)
+        """Keep what cannot be used whole, if the bus takes so large a record."""
+        definition, id_ = normaliser.definition, item.event_id
+        refused = Refused(rejection, item, normaliser)
         kept = Kept(STAGE_INTAKE, verified, arrival.received_at, arrival.received_at)
         record = keep(refused, kept, id=id_, tenant=definition.tenant, source=definition.name)
         try:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.intake.api.document import POST_EVENTS
-from services.intake.api.emails import POST_EMAILS, Emails
+from services.intake.api.emails import POST_EMAILS, POST_SERVICE_EMAILS, Emails
 from services.intake.api.publishing import Publishing
 from services.intake.api.webhook_document import POST_WEBHOOKS
 from services.intake.api.webhooks import HEAD, Webhooks
@@ -43,6 +43,7 @@ def router(publishing: Publishing, webhooks: Webhooks, emails: Emails) -> APIRou
         return await publishing.post(request)
 
     routes.add_api_route("/v1/emails", emails.post, methods=["POST"], **POST_EMAILS)
+    routes.add_api_route("/v1/emails/{source}", emails.posted, methods=["POST"], **POST_SERVICE_EMAILS)
     routes.add_api_route(WEBHOOKS, webhooks.take, methods=["POST"], **POST_WEBHOOKS)
     # Trello asks by HEAD; and a redirect to the address without its slash would end some subscriptions.
     routes.add_api_route(WEBHOOKS, webhooks.take, methods=[HEAD], include_in_schema=False)

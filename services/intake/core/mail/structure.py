@@ -29,6 +29,11 @@ class Structure(NamedTuple):
     attachments: int
 
 
+def parts_of(raw: bytes, header: Header) -> list[tuple[int, int]]:
+    """Return where each part of `raw` begins and ends, those of parts left out."""
+    return [(part.start, part.stop) for part in reversed(_parts(raw, header, header.end, len(raw), 0))]
+
+
 class _Part(NamedTuple):
     start: int
     stop: int
