@@ -15,12 +15,15 @@ from typing import Final
 
 import msgspec
 
-from services.aging.core.clock import ClockDetail
+from services.aging.core.clock import ClockDetail, used_us
 from services.aging.core.facts import Statement
+from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket
 from shared.contracts.backlog import FactType
 
 TicketId = tuple[str, str]
+Instances = frozenset[tuple[str, int]]
+"""Clocks of a ticket, each with the number of its instance."""
 
 CALENDAR_CHANGE: Final = "calendar_change"
 """The reason of a deadline that moved though nothing happened to its ticket."""
@@ -60,7 +63,7 @@ class Adoption:
     at_us: int = 0
     """From when on the newest terms hold."""
     to_time: deque[TicketId] = field(default_factory=deque)
-    to_tell: deque[TicketId] = field(default_factory=deque)
+    to_tell: deque[tuple[TicketId, Instances]] = field(default_factory=deque)
     to_judge: dict[TicketId, None] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
 
@@ -93,7 +96,7 @@ class Adoption:
         """Take a slice of those to time anew."""
         return [self.to_time.popleft() for _ in range(min(TIMED_MAX, len(self.to_time)))]
 
-    def next_to_tell(self) -> list[TicketId]:
+    def next_to_tell(self) -> list[tuple[TicketId, Instances]]:
         """Take a slice of those whose deadlines moved."""
         return [self.to_tell.popleft() for _ in range(min(TOLD_MAX, len(self.to_tell)))]
 
@@ -104,9 +107,9 @@ class Adoption:
             del self.to_judge[id_]
         return ids
 
-    def moved(self, id_: TicketId) -> None:
-        """A ticket's deadline moved."""
-        self.to_tell.append(id_)
+    def moved(self, id_: TicketId, instances: Instances) -> None:
+        """The deadlines of some of a ticket's clocks moved."""
+        self.to_tell.append((id_, instances))
         self.tally(id_[0]).moved += 1
 
     def judged(self, tenant: str, statements: Iterable[Statement]) -> None:
@@ -123,15 +126,24 @@ class Adoption:
         return self.tallies.setdefault(tenant, Tally())
 
 
-def moves(ticket: Ticket, at_us: int) -> list[Draft]:
-    """Return what to tell of a ticket whose deadlines moved at `at_us`: where they are now."""
+def moves(ticket: Ticket, instances: Instances, terms: Terms, at_us: int) -> list[Draft]:
+    """Return what to tell of a ticket some of whose deadlines moved at `at_us`: where they are now.
+
+    `terms` are those of its tenant. A clock that began to run only since then tells what it had used when it did.
+    """
     return [
         Draft(
             FactType.SLA_DEADLINE_CHANGED, at_us, clock.instance, clock.name, 0,
-            ClockDetail(clock.policy, clock.target_us, clock.used_us, clock.deadline_us, CALENDAR_CHANGE),
+            ClockDetail(
+                clock.policy,
+                clock.target_us,
+                used_us(clock, terms.promise(clock.policy, clock.name)[1], max(at_us, clock.since_us)),
+                clock.deadline_us,
+                CALENDAR_CHANGE,
+            ),
         )
         for clock in ticket.clocks
-        if clock.since_us >= 0 and not clock.breached
+        if clock.since_us >= 0 and not clock.breached and (clock.name, clock.instance) in instances
     ]  # fmt: skip
 
 

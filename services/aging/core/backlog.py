@@ -166,10 +166,11 @@ class Backlog(Memory):
             if id_ in self.open:
                 self._retime(id_, clock_us)
         # One after the other: a fold is a pause for everything else.
-        for id_ in () if adoption.to_time else adoption.next_to_tell():
+        for id_, instances in () if adoption.to_time else adoption.next_to_tell():
             if id_ in self.open:
                 ticket = self.open[id_]
-                told = [Statement(draft, 0) for draft in moves(ticket, adoption.at_us)]
+                drafts = moves(ticket, instances, self.terms.of(id_[0]), adoption.at_us)
+                told = [Statement(draft, 0) for draft in drafts]
                 self._state(outcome, id_, ticket, told, clock_us, Cause.CONFIGURATION)
         outcome.more |= bool(adoption.to_time or adoption.to_tell) or self.is_turning
 

@@ -102,8 +102,9 @@ class Memory:
         if ticket.no_opening != never_opened:
             self._recount(id_, self.open[id_], ticket)
         self._rearm(id_, ticket)
-        if deadlines(ticket) != before:
-            self.adoption.moved(id_)
+        moved = frozenset(one[:2] for one in set(deadlines(ticket)).difference(before))
+        if moved:
+            self.adoption.moved(id_, moved)
 
     def _asks_timeline(self, id_: TicketId, ticket: Ticket, clock_us: int) -> bool:
         """Return whether only the whole timeline tells what the terms of now make of the ticket."""
