@@ -8,6 +8,7 @@ authentication and no relaying: it belongs behind the mail server of the house, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from services.intake.ports import Mailroom
 from shared.http.problems import Problem
 
 HOSTNAME: Final = "barometer"
+AIOSMTPD_LOGGER: Final = "mail.log"
 IDLE_S: Final = 60.0
 """A server that says nothing for so long is let go."""
 STOP_S: Final = 10.0
@@ -78,6 +80,8 @@ class MailListener:
 
     async def run(self) -> None:
         """Take mails until stopped; those in hand are finished."""
+        # It would log every command, and so who writes to whom.
+        logging.getLogger(AIOSMTPD_LOGGER).setLevel(logging.WARNING)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(self._connected, sock=self._listening)
         async with server:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from services.intake.core.definition import SourceDefinition
 from services.intake.core.mail.addresses import addresses_of
 from services.intake.core.mail.automatic import automatic
 from services.intake.core.mail.charsets import unfolded
 from services.intake.core.mail.mailbox import Mailbox
 from services.intake.core.mail.message import Envelope, Mail, Unread, read_mail
 from services.intake.core.mail.shown import members_of, thread_of
+from services.intake.core.rejected import retried
+from services.intake.core.sources import Sources
+from shared.configuration.checks import CHECKS
+from shared.configuration.models import Configuration
+from shared.contracts.instants import from_us
+from shared.contracts.tickets import Activity, Rejected
 from tests.unit.intake.mail.letters import letter
 
 
@@ -198,3 +205,22 @@ def test_every_end_of_line_is_one(end: str) -> None:
 )
 def test_bytes_without_a_field_are_no_mail(raw: bytes) -> None:
     assert isinstance(read_mail(raw), Unread)
+
+
+def test_a_mail_that_was_kept_is_read_again_with_the_time_of_its_receipt() -> None:
+    received_at = from_us(1_800_000_000_000_000)
+    kept = Rejected(
+        id="r1", tenant="default", source="default", stage="intake", reason="adapter_failed", detail="",
+        received_at=received_at, rejected_at=received_at, content_type="message/rfc822",
+        body=letter(subject="[#42] Printer"),
+    )  # fmt: skip
+    [seen] = retried(kept, Sources([SourceDefinition()]), now=from_us(1_900_000_000_000_000)).observations
+    assert ("default:42", Activity.CUSTOMER_MESSAGE, received_at) == (seen.ticket, seen.activity, seen.time)
+
+
+def test_one_mailbox_belongs_to_one_source() -> None:
+    both = [{"name": name, "email": {"addresses": ["Support@Example.org"]}} for name in ("desk", "shop")]
+    found = [
+        finding.what for check in CHECKS for finding in check(Configuration.model_validate({"sources": both}))
+    ]
+    assert ["the mailbox `support@example.org` is there twice"] == found
