@@ -21,7 +21,7 @@ from shared.configuration.loader import read
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.instants import from_us, rfc3339, to_us
 from shared.contracts.tickets import Observation
-from tests.unit.aging.observations import HOUR_US, START_US, TENANT, at, observations
+from tests.unit.aging.observations import HOUR_US, TENANT, at, observations
 from tests.unit.aging.worker import Worker
 
 POLICY = "{name: all, calendar: desk, max_pause: 9h, clocks: {first_response: {target: T}, next_response: {target: 2h}, resolution: {target: {p1: T, default: 40h}}, team: {target: T}}}"  # fmt: skip
@@ -43,7 +43,7 @@ def version(number: int, hours: int, weekly: str, target: str, how: str) -> Conf
         else ""
     )
     text = f"tenants: [{{name: {TENANT}}}]\ncalendars: {{desk: {{timezone: UTC, weekly: {weekly}{extra}}}}}\nsla:\n  policies: [{policy}]{later}\n"
-    start = from_us(START_US if number == 1 else at(hours))
+    start = from_us(at(hours))
     return ConfigVersion(
         version=number, effective_from=start, recorded_at=start, digest=str(number), document=facts_document(read(text))
     )  # fmt: skip
@@ -60,7 +60,7 @@ async def agree(
 ) -> None:
     async with SqlAgingStore.open(f"sqlite+aiosqlite:///{directory}/aging.db") as store:
         worker = Worker(store)
-        published = [version(1, 0, WEEKLY[0], "5h", "new")]
+        published = [version(1, -1, WEEKLY[0], "5h", "new")]
         published += [version(number, *one) for number, one in enumerate(sorted(versions), 2)]
         worker.configurations.versions = {one.version: one for one in published}
         await worker.start()
@@ -101,7 +101,7 @@ async def compare(store: SqlAgingStore, terms: PartitionTerms, now_us: int) -> N
             assert abs(clock.used_seconds - counted) < 1e-6
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(observations(("desk:1", "desk:2"), merges=True, runs=False), min_size=1, max_size=8),
     st.lists(VERSIONS, max_size=3, unique_by=lambda one: one[0]),
