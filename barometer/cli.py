@@ -23,6 +23,7 @@ _COMMANDS: Final = (
     ("alerting", "barometer.processes:alerting", "Run the alerting service (distributed mode)."),
     ("import", "barometer.import_log:import_log", "Send a historic log through the normaliser to the bus."),
     ("reconcile", "barometer.reconcile:reconcile", "Hold the backlog against a list of what is open."),
+    ("remap", "barometer.remap:remap", "Read a source's words again by its mended maps."),
     ("backtest", "barometer.backtest.command:backtest", "Run a log in virtual time: figures and alerts."),
     ("check", "barometer.check:check", "Validate a configuration or a mapping, offline."),
 )
