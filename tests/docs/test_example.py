@@ -27,6 +27,8 @@ def test_the_example_shows_the_figures_and_the_alerts_of_the_picture(
 
     assert 0 == code
     assert [17, 105, 57] == [one["open"] for one in report["instants"]]
+    assert [(0, 0), (5, 3), (9, 0)] == [(one["past_sla"], one["at_risk"]) for one in report["instants"]]
+    assert {"resolution": {"met": 532, "breached": 22}} == report["sla"]
     assert [("billing-flooded", "2026-09-23T14:33:49Z"), ("urgent-unattended", "2026-09-23T17:48:36Z")] == [
         (alert["rule"], alert["fired_at"]) for alert in report["alerts"]
     ]
