@@ -73,11 +73,11 @@ def test_the_answer_has_the_shape_of_the_design(ask: Ask) -> None:
                 "oldest_age_seconds": 90_000,
                 "average_age_seconds": 88_200.0,
                 "past_sla": 1,
-                "at_risk": 1,
+                "at_risk": 0,
             }
         ],
         "sla": {
-            "first_response": {"met": 0, "breached": 2},
+            "first_response": {"met": 0, "breached": 0},
             "next_response": {"met": 0, "breached": 0},
             "resolution": {"met": 1, "breached": 1},
         },

@@ -160,7 +160,8 @@ def test_without_a_file_every_channel_has_promises_round_the_clock() -> None:
     assert {one.value for one in Channel} - {"api"} == {
         channel for one in policies for channel in one["match"].get("channel", ())
     }
-    assert ({}, ["first_response", "next_response", "resolution"]) == (
+    # Where no channel is shown, messages often are not either: no first response is promised.
+    assert ({}, ["next_response", "resolution"]) == (
         policies[-1]["match"],
         list(policies[-1]["clocks"]),
     )
