@@ -38,7 +38,7 @@ _SECRET_TEXTS: Final = (
     ),
 )
 _QUIETER: Final = {"aiokafka": logging.WARNING, "sqlalchemy": logging.WARNING, "alembic": logging.WARNING,
-                   "aiosqlite": logging.WARNING, "asyncio": logging.WARNING, "httpx2": logging.WARNING,
+                   "asyncio": logging.WARNING, "httpx2": logging.WARNING,
                    "httpcore2": logging.WARNING, "uvicorn": logging.WARNING}  # fmt: skip
 
 
