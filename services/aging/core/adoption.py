@@ -62,6 +62,8 @@ class Adoption:
 
     at_us: int = 0
     """From when on the newest terms hold."""
+    telling: bool = False
+    """Some tickets may not have been told of it."""
     to_time: deque[TicketId] = field(default_factory=deque)
     to_tell: deque[tuple[TicketId, Instances]] = field(default_factory=deque)
     to_judge: dict[TicketId, None] = field(default_factory=dict)
@@ -74,13 +76,18 @@ class Adoption:
 
     def begin(self, ids: Iterable[TicketId], at_us: int) -> None:
         """New terms hold from `at_us` on; `ids` are all tickets in memory."""
-        self.at_us = at_us
+        self.at_us, self.telling = at_us, True
         self.to_time = deque(ids)
 
     def restore(self, note: AdoptionNote) -> None:
-        """Go on where the last owner was; its tickets are timed when they are loaded."""
-        self.at_us = note.at_us
-        self.tallies = {tenant: Tally(*counts) for tenant, counts in note.tallies.items()}
+        """Go on where the last owner was; its tickets are timed when they are loaded.
+
+        Nobody noted which of them were told: all that move are counted and told again, with the same ids.
+        """
+        self.at_us, self.telling = note.at_us, note.telling
+        self.tallies = {
+            tenant: Tally(0, breached, excused) for tenant, (_, breached, excused) in note.tallies.items()
+        }
 
     def kept(self) -> AdoptionNote:
         """Return what to keep while it lasts."""
@@ -89,7 +96,7 @@ class Adoption:
 
     def ended(self) -> AdoptionNote:
         """Begin anew, after the notice."""
-        self.tallies = {}
+        self.tallies, self.telling = {}, False
         return AdoptionNote()
 
     def next_to_time(self) -> list[TicketId]:
@@ -107,10 +114,12 @@ class Adoption:
             del self.to_judge[id_]
         return ids
 
-    def moved(self, id_: TicketId, instances: Instances) -> None:
-        """The deadlines of some of a ticket's clocks moved."""
-        self.to_tell.append((id_, instances))
-        self.tally(id_[0]).moved += 1
+    def compare(self, id_: TicketId, ticket: Ticket, before: list[tuple[str, int, int]]) -> None:
+        """Tell later which deadlines of a ticket that was timed anew are not those of `before`."""
+        moved = frozenset(one[:2] for one in set(deadlines(ticket)).difference(before))
+        if moved:
+            self.to_tell.append((id_, moved))
+            self.tally(id_[0]).moved += 1
 
     def judged(self, tenant: str, statements: Iterable[Statement]) -> None:
         """A ticket was judged anew."""

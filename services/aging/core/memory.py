@@ -50,8 +50,20 @@ class Memory:
             if self._asks_timeline(id_, ticket, clock_us):
                 self.adoption.to_judge[id_] = None
             else:
-                settle(ticket, terms, until_us=clock_us)
+                self._settle_again(id_, ticket, clock_us)
             self._rest(id_, ticket, encode_ticket(ticket))
+
+    def _settle_again(self, id_: TicketId, ticket: Ticket, clock_us: int) -> None:
+        terms = self.terms.of(id_[0])
+        former = self._generations.get(terms.generation - 1)
+        if not self.adoption.telling or former is None or ticket.generation == terms.generation:
+            settle(ticket, terms, until_us=clock_us)
+            return
+        # The last owner may have fallen before it told of this one; what moved, moved from the former terms.
+        settle(ticket, former.of(id_[0]), until_us=ticket.advanced_us)
+        before = deadlines(ticket)
+        settle(ticket, terms, until_us=clock_us)
+        self.adoption.compare(id_, ticket, before)
 
     def adopt(self, terms: Terms, *, at_us: int) -> None:
         """Use `terms` from now on, which differ from those so far from `at_us` on, or judge the past anew.
@@ -102,9 +114,7 @@ class Memory:
         if ticket.no_opening != never_opened:
             self._recount(id_, self.open[id_], ticket)
         self._rearm(id_, ticket)
-        moved = frozenset(one[:2] for one in set(deadlines(ticket)).difference(before))
-        if moved:
-            self.adoption.moved(id_, moved)
+        self.adoption.compare(id_, ticket, before)
 
     def _asks_timeline(self, id_: TicketId, ticket: Ticket, clock_us: int) -> bool:
         """Return whether only the whole timeline tells what the terms of now make of the ticket."""

@@ -214,6 +214,42 @@ async def test_an_adoption_goes_on_after_a_crash_at_any_slice(
     assert {"desk:2", "desk:3"} == {one[0] for one in said(worker, FactType.SLA_BREACHED) if one[2] == 44.0}
 
 
+@pytest.mark.parametrize("kill", [None, Kill.BEFORE_COMMIT, Kill.BEFORE_PUBLISH])
+@pytest.mark.parametrize("steps", range(1, 12))
+async def test_every_deadline_that_moved_is_told_whenever_its_owner_falls(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, kill: Kill | None, steps: int
+) -> None:
+    monkeypatch.setattr(adoption, "TIMED_MAX", 1)
+    monkeypatch.setattr(adoption, "TOLD_MAX", 1)
+    keys = {f"desk:{number}" for number in range(4)}
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), *(seen(key, hours=0) for key in sorted(keys)))
+    await worker.rest(at(1))
+    configure(worker, 2, at(1), calendar=[hours(closed=["2023-11-16"])], sla=policies(resolution=48))
+    for _ in range(steps):
+        await worker.step(at(1))
+    await worker.step(at(1), kill=kill)
+    await worker.start()
+    await worker.rest(at(2) - 1)
+    told = {one.ticket: one.deadline for one in worker.facts() if one.type is FactType.SLA_DEADLINE_CHANGED}
+    assert dict.fromkeys(keys, from_us(at(72))) == told
+    assert {4} == {notice.moved for notice in worker.all(TermsAdopted)}
+
+
+async def test_a_crash_tells_nothing_of_what_an_earlier_edit_moved(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(1))
+    configure(worker, 2, at(1), calendar=[hours(closed=["2023-11-16"])], sla=policies(resolution=48))
+    await worker.rest(at(2))
+    far = [hours(closed=["2023-11-16", "2023-12-24"])]
+    configure(worker, 3, at(2), calendar=far, sla=policies(resolution=48))
+    await worker.step(at(2))
+    await worker.start()
+    await worker.rest(at(3))
+    assert [1.0] == [round(one[2], 3) for one in said(worker, FactType.SLA_DEADLINE_CHANGED)]
+
+
 async def test_an_answer_between_an_edit_and_its_slice_is_judged_by_the_new_terms(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
