@@ -8,7 +8,7 @@ much it was, so that nobody has to count the facts.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -48,12 +48,19 @@ class AdoptionNote(msgspec.Struct, array_like=True, frozen=True):
 class Tally:
     """What new terms did to the tickets of a tenant."""
 
-    moved: int = 0
-    """Tickets with a deadline that moved."""
+    timed: int = 0
+    """Tickets timed anew with a deadline that moved; whoever loads them counts again."""
+    rejudged: int = 0
+    """Tickets judged anew with a deadline that moved."""
     breached: int = 0
     """Instances breached by the terms, not by anybody's delay."""
     excused: int = 0
     """Breaches that are none by the terms."""
+
+    @property
+    def moved(self) -> int:
+        """Return how many tickets have a deadline that moved."""
+        return self.timed + self.rejudged
 
 
 @dataclass(slots=True)
@@ -85,13 +92,11 @@ class Adoption:
         Nobody noted which of them were told: all that move are counted and told again, with the same ids.
         """
         self.at_us, self.telling = note.at_us, note.telling
-        self.tallies = {
-            tenant: Tally(0, breached, excused) for tenant, (_, breached, excused) in note.tallies.items()
-        }
+        self.tallies = {tenant: Tally(0, *counts) for tenant, counts in note.tallies.items()}
 
     def kept(self) -> AdoptionNote:
         """Return what to keep while it lasts."""
-        counts = {tenant: (one.moved, one.breached, one.excused) for tenant, one in self.tallies.items()}
+        counts = {tenant: (one.rejudged, one.breached, one.excused) for tenant, one in self.tallies.items()}
         return AdoptionNote(telling=True, at_us=self.at_us, tallies=counts)
 
     def ended(self) -> AdoptionNote:
@@ -119,16 +124,22 @@ class Adoption:
         moved = frozenset(one[:2] for one in set(deadlines(ticket)).difference(before))
         if moved:
             self.to_tell.append((id_, moved))
-            self.tally(id_[0]).moved += 1
+            self.tally(id_[0]).timed += 1
 
     def judged(self, tenant: str, statements: Iterable[Statement]) -> None:
-        """A ticket was judged anew."""
+        """A ticket was judged anew. A breach that only moved to another instant is neither one nor excused."""
+        turned: Counter[tuple[str, int]] = Counter()
+        moved = False
         for statement in statements:
-            if statement.draft.type is FactType.SLA_BREACHED:
-                if statement.turn % 2:
-                    self.tally(tenant).excused += 1
-                else:
-                    self.tally(tenant).breached += 1
+            draft = statement.draft
+            if draft.type is FactType.SLA_BREACHED:
+                turned[draft.clock, draft.instance] += -1 if statement.turn % 2 else 1
+            elif draft.type is FactType.SLA_DEADLINE_CHANGED:
+                moved = True
+        tally = self.tally(tenant)
+        tally.breached += sum(net > 0 for net in turned.values())
+        tally.excused += sum(net < 0 for net in turned.values())
+        tally.rejudged += moved
 
     def tally(self, tenant: str) -> Tally:
         """Return the counts of a tenant."""

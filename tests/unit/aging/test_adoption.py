@@ -184,6 +184,29 @@ async def test_a_holiday_of_the_past_excuses_with_its_reason_also_tickets_that_l
     assert ("desk:1", "sla.breached", 44.0, 0) in said(worker, FactType.SLA_BREACHED)
 
 
+async def test_a_breach_that_only_moves_is_neither_excused_nor_a_new_one(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=20))
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(60))
+    back = [hours(), hours(closed=["2023-11-15"], since_us=at(1), why="power cut")]
+    configure(worker, 2, at(60), calendar=back, sla=policies(resolution=20))
+    await worker.rest(at(61))
+    breaches = [one[2:] for one in said(worker, FactType.SLA_BREACHED)]
+    assert sorted([(20.0, 0), (20.0, 1), (44.0, 0)]) == sorted(breaches)
+    (notice,) = worker.all(TermsAdopted)
+    assert (0, 0) == (notice.breached, notice.excused)
+
+
+async def test_a_policy_for_running_promises_counts_the_deadlines_that_it_moves(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(10))
+    configure(worker, 2, at(10), calendar=[hours()], sla=policies(apply="running", resolution=20))
+    await worker.rest(at(11))
+    (notice,) = worker.all(TermsAdopted)
+    assert (1, 0) == (notice.moved, notice.breached)
+
+
 @pytest.mark.parametrize("kill", [None, Kill.BEFORE_COMMIT, Kill.BEFORE_PUBLISH])
 async def test_an_adoption_goes_on_after_a_crash_at_any_slice(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, kill: Kill | None
