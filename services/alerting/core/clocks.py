@@ -68,6 +68,8 @@ class StaleClocks:
 
     def judge(self, now_us: int) -> list[AlertRecord]:
         """Return the alerts that begin or end by `now_us`, the clock of the partition read."""
+        if now_us <= 0:
+            return []  # nothing was read yet, and the bus's own time is not known: there is no clock to judge by
         if self._started_us is None:
             # After downtime of everything, aging needs a moment too before it can be called late.
             self._started_us = now_us
