@@ -21,7 +21,7 @@ from services.intake.core.mail.message import Envelope
 from services.intake.core.mail.structure import parts_of
 from services.intake.core.vendors.body import Node, instant, parse
 from services.intake.core.vendors.port import Delivery, Unreadable, Untrusted, Verified
-from services.intake.core.vendors.signing import is_fresh, verify_hmac, verify_token
+from services.intake.core.vendors.signing import if_fresh, verify_hmac, verify_token
 
 FIELDS_MAX: Final = 500
 """Of a form; SendGrid has about fifteen, and one for each attachment."""
@@ -96,10 +96,7 @@ class Mailgun:
         found = verify_hmac(
             shown.decode("latin-1"), stamp + token, secrets, algorithm="sha256", how="mailgun"
         )
-        at = instant(stamp.decode("latin-1"))
-        if isinstance(found, Verified) and (at is None or not is_fresh(at, delivery.received_at)):
-            return Untrusted("the signed timestamp is too far from now")
-        return found
+        return if_fresh(found, instant(stamp.decode("latin-1")), delivery.received_at)
 
     def read(self, delivery: Delivery) -> Posted:
         """Return the mail of `body-mime`, or of `message-headers`."""

@@ -29,7 +29,7 @@ from services.intake.core.vendors.port import (
     Verified,
     Vocabulary,
 )
-from services.intake.core.vendors.signing import is_fresh, verify_hmac
+from services.intake.core.vendors.signing import if_fresh, verify_hmac
 from shared.contracts.tickets import Activity, Actor, Channel, Priority, Status, Visibility, WaitReason
 
 _CONVERSATIONS: Final = {
@@ -74,12 +74,7 @@ class Chatwoot:
         stamp, shown = delivery.header("x-chatwoot-timestamp"), delivery.header("x-chatwoot-signature")
         signed = f"{stamp}.".encode("utf-8", "replace") + delivery.body
         found = verify_hmac(shown, signed, secrets, algorithm="sha256", how=self.name, prefix="sha256=")
-        if isinstance(found, Untrusted):
-            return found
-        at = instant(stamp)
-        if at is None or not is_fresh(at, delivery.received_at):
-            return Untrusted("the signed timestamp is too far from now")
-        return found
+        return if_fresh(found, instant(stamp), delivery.received_at)
 
     def shake(self, delivery: Delivery, secrets: tuple[str, ...]) -> Shaken | None:
         """Return None: Chatwoot has no handshake."""

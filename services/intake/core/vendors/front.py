@@ -31,7 +31,7 @@ from services.intake.core.vendors.port import (
     Verified,
     Vocabulary,
 )
-from services.intake.core.vendors.signing import base64_text, is_fresh, verify_hmac
+from services.intake.core.vendors.signing import base64_text, if_fresh, verify_hmac
 from shared.contracts.tickets import Activity, Actor, Channel, Status, Visibility, WaitReason
 
 _SYNC: Final = "sync"
@@ -92,12 +92,7 @@ class Front:
             )
         signed = stamp.encode("utf-8", "replace") + b":" + delivery.body
         found = verify_hmac(shown, signed, secrets, algorithm="sha256", how=self.name, text=base64_text)
-        if isinstance(found, Untrusted):
-            return found
-        at = instant(stamp)
-        if at is None or not is_fresh(at, delivery.received_at):
-            return Untrusted("the signed timestamp is too far from now")
-        return found
+        return if_fresh(found, instant(stamp), delivery.received_at)
 
     def shake(self, delivery: Delivery, secrets: tuple[str, ...]) -> Shaken | None:
         """Answer an application's challenge; it comes when the webhook is made."""

@@ -49,6 +49,10 @@ def verify_token(shown: str, secrets: tuple[str, ...], *, how: str) -> Verified 
     return Verified(f"secret:{how}") if found else Untrusted("the secret does not fit")
 
 
-def is_fresh(at: datetime, received_at: datetime) -> bool:
-    """Return whether a signed instant is near enough to the receive time to be no replay."""
-    return abs((received_at - at).total_seconds()) <= TOLERANCE_SECONDS
+def if_fresh(found: Verified | Untrusted, at: datetime | None, received_at: datetime) -> Verified | Untrusted:
+    """Return `found` if the instant signed with it is near enough to the receive time to be no replay."""
+    if isinstance(found, Untrusted):
+        return found
+    if at is None or abs((received_at - at).total_seconds()) > TOLERANCE_SECONDS:
+        return Untrusted("the signed timestamp is too far from now")
+    return found

@@ -14,7 +14,7 @@ from typing import Final
 
 from services.intake.core.vendors.body import instant
 from services.intake.core.vendors.port import Delivery, Untrusted, Verified
-from services.intake.core.vendors.signing import is_fresh
+from services.intake.core.vendors.signing import if_fresh
 
 _PREFIX: Final = "whsec_"
 _VERSION: Final = "v1,"
@@ -41,10 +41,7 @@ def verify_standard(delivery: Delivery, secrets: tuple[str, ...], *, how: str) -
             found |= hmac.compare_digest(_VERSION.encode() + digest, shown.encode("utf-8", "replace"))
     if not found:
         return Untrusted("the signature does not fit")
-    at = instant(stamp)
-    if at is None or not is_fresh(at, delivery.received_at):
-        return Untrusted("the signed timestamp is too far from now")
-    return Verified(f"signature:{how}")
+    return if_fresh(Verified(f"signature:{how}"), instant(stamp), delivery.received_at)
 
 
 def _key(secret: str) -> bytes:
