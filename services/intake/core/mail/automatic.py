@@ -43,6 +43,8 @@ _MACHINES: Final = re.compile(
 _DELIVERY_NAMES: Final = re.compile(
     r"(?:mail|internet mail|message|e-?mail) delivery (?:sub-?)?(?:system|service)", re.IGNORECASE
 )
+_BOUNCE_MAILBOX: Final = re.compile(r"(?:.*[-_.])?bounces?(?:[+=].*)?@")
+"""Where mailing programs have their reports sent; nobody writes there."""
 _BOUNCE_SUBJECT: Final = re.compile(
     r"(?:auto(?:matic)?[: ]+)?(?:\*+ ?)?"
     r"(?:undeliver(?:able|ed)|returned (?:e-?)?mail|mail (?:system error|delivery|not delivered|could not be)|non[- ]?delivery"
@@ -88,6 +90,8 @@ def _is_bounce(mail: Mail) -> bool:
     if mail.envelope.sender == "" or header.has("x-failed-recipients"):
         return True
     if any(value.strip() in {b"<>", b"<MAILER-DAEMON>"} for value in header.all("return-path")):
+        return True
+    if mail.recipients and _BOUNCE_MAILBOX.match(mail.recipients[0]):
         return True
     if types[0] == "multipart/report" or not _REPORTS.isdisjoint(types):
         return True

@@ -118,6 +118,21 @@ def test_words_tell_a_bounce_or_a_vacation_only_with_another_sign(
     assert reason == why(letter(sender=sender, subject=subject, more=more))
 
 
+@pytest.mark.parametrize(
+    ("to", "reason"),
+    [
+        ("news-bounces@lists.example.org", "bounce"),
+        ("bounces+42-ann=customer.example@mail.example.org", "bounce"),
+        ("bounce@example.org", "bounce"),
+        ("bouncers@example.org", ""),
+        ("trampoline.bounceshop@example.org", ""),
+        ("support@bounces.example.org", ""),
+    ],
+)
+def test_what_comes_to_an_address_for_bounces_is_one(to: str, reason: str) -> None:
+    assert reason == why(letter(to=to, subject="RE: Your order (not delivered)"))
+
+
 def test_a_bounce_has_no_sender_in_its_envelope() -> None:
     assert "bounce" == why(letter(), Envelope("", ("support@example.org",)))
     assert "" == why(letter(), Envelope("ann@customer.example", ("support@example.org",)))
