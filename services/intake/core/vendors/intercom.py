@@ -7,12 +7,12 @@ number that people know (`ticket_id`) beside its id; a conversation has its id.
 A ticket's state has a label that people invented and a category; a source's own map may know the label, the
 category counts otherwise. An open conversation is new until an admin has it, then it is the word `assigned`; a
 snoozed one waits for its time. Who did it stands in the topic: `conversation.admin.closed`. A ticket that an
-admin made out of a conversation is its customer's all the same, so who made a ticket is not said.
+admin made out of a conversation is its customer's all the same, so who made a ticket is not said. A reply or a note of a ticket comes beside its ticket, in
+one item; what an admin writes while assigning is a note, whatever the topic calls it.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from services.intake.core.definition import ShownStatus
@@ -34,6 +34,10 @@ from shared.contracts.tickets import Activity, Actor, Channel, Priority, Status,
 
 _PING: Final = "ping"
 _TRANSLATED: Final = ".translated"
+_PEOPLE_CHANGED: Final = (".contact.attached", ".contact.detached")
+"""Who takes part in a talk says nothing of the ticket, and comes in a form without its number."""
+_BESIDE: Final = "ticket_ticket_part"
+_ASSIGNMENT: Final = "assignment"
 _NOBODY: Final = frozenset({"0", "nobody_admin"})
 _ACTORS: Final = {
     **dict.fromkeys(("user", "contact", "lead"), Actor.CUSTOMER),
@@ -121,15 +125,17 @@ class Intercom:
             raise Unreadable("a notification needs its `topic`")
         if topic == _PING or topic.endswith(_TRANSLATED):
             return Shown(ignored=_PING if topic == _PING else "translation")
+        if topic.endswith(_PEOPLE_CHANGED):
+            return Shown(ignored="contacts")
+        item, part = (item["ticket"], item["ticket_part"]) if item["type"].text() == _BESIDE else (item, None)
         kind = item["type"].text() or topic.partition(".")[0]
         if kind not in {"ticket", "conversation"}:
             return Shown(ignored="no_ticket")
-        number = item["ticket_id"].text() if kind == "ticket" else None
-        item_id = number or item["id"].text()
+        item_id = item[f"{kind}_id"].text() or item["id"].text()  # a deleted conversation shows nothing else
         if item_id is None:
             raise Unreadable("a ticket or conversation needs its `id`")
         members = _ticket(item) if kind == "ticket" else _conversation(item)
-        members |= _owned(item) | _happened(topic, item, body)
+        members |= _owned(item) | _happened(topic, item, part or _newest(item), body)
         members |= {"id": item_id, "event_id": body["id"].text(), "created_at": item["created_at"].instant()}
         return Shown((known(members, cleared={"assignee", "queue", "priority"}),))
 
@@ -195,8 +201,10 @@ def _owned(item: Node) -> Members:
     return members
 
 
-def _happened(topic: str, item: Node, body: Node) -> Members:
+def _happened(topic: str, item: Node, part: Node, body: Node) -> Members:
     activity = _ACTIVITIES.get(topic, Activity.UPDATED)
+    if activity is Activity.AGENT_MESSAGE and part["part_type"].text() == _ASSIGNMENT:
+        activity = Activity.INTERNAL_NOTE
     told_at, updated_at = (
         body["created_at"].instant(),
         item["updated_at"].instant() or body["created_at"].instant(),
@@ -205,7 +213,7 @@ def _happened(topic: str, item: Node, body: Node) -> Members:
     if activity is Activity.DELETED:
         return found | {"time": told_at or updated_at}
     if activity in _SEEN_BY:
-        actor, written_at = _written(item)
+        actor, written_at = _ACTORS.get(part["author"]["type"].text() or ""), part["created_at"].instant()
         is_by_desk = activity is not Activity.CUSTOMER_MESSAGE
         if is_by_desk and actor is not Actor.CUSTOMER:
             found["actor"] = actor or Actor.AGENT
@@ -215,13 +223,12 @@ def _happened(topic: str, item: Node, body: Node) -> Members:
     return found | {"time": updated_at}
 
 
-def _written(item: Node) -> tuple[Actor | None, datetime | None]:
-    """Return who wrote the newest part that has words, and when."""
+def _newest(item: Node) -> Node:
+    """Return the newest part of a talk that has words."""
     for parts in (item["conversation_parts"]["conversation_parts"], item["ticket_parts"]["ticket_parts"]):
         if isinstance(parts.value, list) and parts.value:
-            part = max(parts.items(), key=_told_at)
-            return _ACTORS.get(part["author"]["type"].text() or ""), part["created_at"].instant()
-    return None, None
+            return max(parts.items(), key=_told_at)
+    return Node(None)
 
 
 def _told_at(part: Node) -> float:

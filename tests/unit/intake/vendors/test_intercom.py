@@ -65,6 +65,12 @@ def parts(*authors: str) -> dict[str, Any]:
     return {"conversation_parts": {"conversation_parts": shown}}
 
 
+def beside(part_type: str, author: str) -> dict[str, Any]:
+    part = {"type": "ticket_part", "part_type": part_type, "body": "<p>smoke</p>", "created_at": 1767323030,
+            "author": {"type": author, "id": "1"}}  # fmt: skip
+    return {"type": "ticket_ticket_part", "ticket": ticket(), "ticket_part": part}
+
+
 def test_the_published_signature_is_verified_by_either_secret() -> None:
     assert Verified("signature:intercom") == INTERCOM.verify(delivery(SIGNED_BODY, SIGNED), (OTHER, SECRET))
 
@@ -191,6 +197,15 @@ def test_a_priority_conversation_is_high() -> None:
         ("ticket.note.created", ticket(), (Activity.INTERNAL_NOTE, Actor.AGENT, Visibility.INTERNAL)),
         ("conversation.admin.closed", talk(), (Activity.UPDATED, Actor.AGENT, None)),
         ("conversation.deleted", {"type": "conversation", "id": "777"}, (Activity.DELETED, None, None)),
+        ("conversation.deleted", {"type": "conversation", "conversation_id": "777"}, (Activity.DELETED, None, None)),
+        ("ticket.admin.replied", beside("comment", "admin"),
+         (Activity.AGENT_MESSAGE, Actor.AGENT, Visibility.PUBLIC)),
+        ("ticket.contact.replied", beside("comment", "user"),
+         (Activity.CUSTOMER_MESSAGE, Actor.CUSTOMER, Visibility.PUBLIC)),
+        ("ticket.note.created", beside("note", "admin"),
+         (Activity.INTERNAL_NOTE, Actor.AGENT, Visibility.INTERNAL)),
+        ("ticket.admin.replied", beside("assignment", "admin"),
+         (Activity.INTERNAL_NOTE, Actor.AGENT, Visibility.INTERNAL)),
     ],
 )  # fmt: skip
 def test_the_topic_says_what_happened(topic: str, item: dict[str, Any], expected: Any) -> None:
@@ -203,6 +218,13 @@ def test_a_message_counts_from_when_it_was_written() -> None:
     found = observation(INTERCOM, notice("conversation.user.replied", talk(**parts("admin", "user"))))
 
     assert datetime(2026, 1, 2, 3, 4, 1, tzinfo=UTC) == found.time
+
+
+def test_a_reply_beside_its_ticket_shows_the_ticket_and_counts_from_when_it_was_written() -> None:
+    found = observation(INTERCOM, notice("ticket.admin.replied", beside("comment", "admin")))
+
+    assert ("desk:42", datetime(2026, 1, 2, 3, 3, 50, tzinfo=UTC)) == (found.ticket, found.time)
+    assert "Printer on fire" == found.fields.subject
 
 
 def test_a_deletion_counts_from_its_notice() -> None:
@@ -218,6 +240,12 @@ def test_a_deletion_counts_from_its_notice() -> None:
         ("contact.created", {"type": "contact", "id": "c1"}, "no_ticket"),
         ("company.updated", {"type": "company", "id": "c1"}, "no_ticket"),
         ("conversation.admin.replied.translated", talk(), "translation"),
+        (
+            "ticket.contact.attached",
+            {"ticket": {"type": "ticket", "id": 900}, "contact": {"id": "c1"}},
+            "contacts",
+        ),
+        ("conversation.contact.detached", {"conversation": {"model": {"id": 777}}}, "contacts"),
     ],
 )
 def test_what_is_no_ticket_news_is_ignored(topic: str, item: dict[str, Any], why: str) -> None:
