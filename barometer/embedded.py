@@ -27,11 +27,11 @@ from services.aging.settings import topic_partitions
 from services.alerting.app import Alerting, open_alerting
 from services.alerting.app import Given as AlertingGiven
 from services.alerting.settings import Settings as AlertingSettings
+from services.intake.adapters.memory import open_memory
 from services.intake.adapters.metrics import counters
-from services.intake.adapters.threads import open_threads
 from services.intake.app import Service as IntakeService
 from services.intake.app import service as intake_service
-from services.intake.ports import Threads
+from services.intake.ports import Memory
 from services.intake.settings import MailPorts, limits_of
 from shared.bus.connect import EMBEDDED
 from shared.bus.embedded import EmbeddedBus
@@ -101,7 +101,7 @@ async def main(options: Options, environment: Mapping[str, str]) -> None:
             environment=environment,
             data=options.data,
         )
-        intake = _intake(common, await stack.enter_async_context(_open_threads(common)))
+        intake = _intake(common, await stack.enter_async_context(_open_memory(common)))
         aging = await stack.enter_async_context(_open_aging(common))
         alerting = await stack.enter_async_context(_open_alerting(common))
         workers: dict[str, Worker] = {
@@ -121,12 +121,12 @@ async def main(options: Options, environment: Mapping[str, str]) -> None:
         await serve(app, workers, listening)
 
 
-def _open_threads(common: _Common) -> AbstractAsyncContextManager[Threads]:
+def _open_memory(common: _Common) -> AbstractAsyncContextManager[Memory]:
     url = sqlite_url(database_file(common.data, "intake"))
-    return open_threads(url, kept_days=limits_of(common.environment).email_thread_days)
+    return open_memory(url, thread_days=limits_of(common.environment).email_thread_days)
 
 
-def _intake(common: _Common, threads: Threads) -> IntakeService:
+def _intake(common: _Common, memory: Memory) -> IntakeService:
     return intake_service(
         common.bus,
         common.configuration,
@@ -136,7 +136,7 @@ def _intake(common: _Common, threads: Threads) -> IntakeService:
         member="intake-1",
         configurations=common.configurations,
         limits=limits_of(common.environment),
-        threads=threads,
+        threads=memory.threads,
         mail=MailPorts.from_environment(common.environment),
     )
 

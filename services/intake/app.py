@@ -14,8 +14,8 @@ from uuid import uuid4
 from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from services.intake.adapters.memory import open_memory
 from services.intake.adapters.metrics import counters
-from services.intake.adapters.threads import open_threads
 from services.intake.api import router
 from services.intake.api.appending import Appending
 from services.intake.api.bodies import InFlight
@@ -158,10 +158,10 @@ async def main(settings: Settings, environment: Mapping[str, str]) -> None:
         )
         await bus.ensure_topics(settings.partitions)
         configurations = Configurations(bus, pause)
-        threads = None
+        memory = None
         if settings.database is not None:
-            opening = open_threads(settings.database, kept_days=settings.limits.email_thread_days)
-            threads = await stack.enter_async_context(opening)
+            opening = open_memory(settings.database, thread_days=settings.limits.email_thread_days)
+            memory = await stack.enter_async_context(opening)
         intake = service(
             bus,
             configuration,
@@ -171,7 +171,7 @@ async def main(settings: Settings, environment: Mapping[str, str]) -> None:
             member=settings.member,
             configurations=configurations,
             limits=settings.limits,
-            threads=threads,
+            threads=None if memory is None else memory.threads,
             mail=settings.mail,
         )
         workers = {**intake.workers, "configuration": configurations}

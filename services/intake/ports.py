@@ -1,4 +1,8 @@
-"""What intake asks of the outside beside the bus (shared/bus/port.py): counting, and a memory for e-mail."""
+"""What intake asks of the outside beside the bus (shared/bus/port.py): counting, and a small memory.
+
+The memory is for what cannot be read off a single request: the threads of e-mail, and how far mailboxes and
+help desks were read.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +74,58 @@ class Threads(Protocol):
         one. Mails of other sources do not matter. Raises StoreUnavailable.
         """
         ...
+
+
+class CursorKey(NamedTuple):
+    """Whose cursor: a source of a tenant, and the `kind` of what is read there (`imap`, `pull`)."""
+
+    tenant: str
+    source: str
+    kind: str
+
+
+class HeldCursor(NamedTuple):
+    """A cursor in the hands of one reader, until it saves no more."""
+
+    epoch: int
+    """To be shown with each `save`."""
+    body: bytes
+    """As last saved, by whomever; empty: nothing was."""
+
+
+class Cursors(Protocol):
+    """Remembers how far each source was read, and that only one process reads it.
+
+    A holder keeps a cursor as long as it saves before `until_us`; after that anybody may take it, and the
+    former holder's next `save` fails. So two may read for a moment, which is harmless, but never does the
+    cursor follow the slower one. Raises StoreUnavailable.
+    """
+
+    async def take(self, key: CursorKey, *, holder: str, now_us: int, until_us: int) -> HeldCursor | None:
+        """Return the cursor, held for `holder` until `until_us`; None while another one holds it at `now_us`.
+
+        A holder that takes it again (a process started anew under its name) gets it at once.
+        """
+        ...
+
+    async def save(self, key: CursorKey, body: bytes, *, epoch: int, at_us: int, until_us: int) -> None:
+        """Replace the body, and hold on until `until_us`. Raises NotOwner once somebody else took it."""
+        ...
+
+    async def release(self, key: CursorKey, *, epoch: int) -> None:
+        """Let anybody take it at once. Nothing happens if somebody else did."""
+        ...
+
+    async def load(self, key: CursorKey) -> bytes:
+        """Return the body as last saved, without holding it; empty: nothing was."""
+        ...
+
+
+class Memory(NamedTuple):
+    """What intake remembers, in one database (`intake.db`)."""
+
+    threads: Threads
+    cursors: Cursors
 
 
 class PostedMail(NamedTuple):

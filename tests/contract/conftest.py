@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from services.intake.adapters.threads import MIGRATIONS
 from shared.bus.port import Bus
+from shared.sql.engine import Engine, opened
+from shared.sql.migrate import upgrade
 from tests.contract.bus_adapters import Adapter
 
 
@@ -27,3 +30,15 @@ async def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 async def bus(adapter: Adapter) -> Bus:
     """Give an open bus."""
     return await adapter.open()
+
+
+@pytest_asyncio.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def intake_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
+    """Give intake's database, empty, on each of the two in turn."""
+    if request.param == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path}/intake.db"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    async with opened(url) as engine:
+        await upgrade(engine, MIGRATIONS)
+        yield engine

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,30 +11,18 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, select
 
 from services.intake.adapters.tables import METADATA, THREADS
-from services.intake.adapters.threads import DAY_US, MIGRATIONS, SqlThreads
+from services.intake.adapters.threads import DAY_US, SqlThreads
 from services.intake.core.mail.shown import Thread
-from shared.sql.engine import Engine, opened, read
-from shared.sql.migrate import upgrade
+from shared.sql.engine import Engine, read
 
 pytestmark = pytest.mark.asyncio
 
 KEPT_DAYS = 30
 
 
-@pytest_asyncio.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path}/intake.db"
-    else:
-        url = request.getfixturevalue("postgres_url")
-    async with opened(url) as engine:
-        await upgrade(engine, MIGRATIONS)
-        yield engine
-
-
 @pytest_asyncio.fixture
-async def threads(engine: Engine) -> SqlThreads:
-    threads = SqlThreads(engine, kept_days=KEPT_DAYS)
+async def threads(intake_engine: Engine) -> SqlThreads:
+    threads = SqlThreads(intake_engine, kept_days=KEPT_DAYS)
     await threads.prepare()
     return threads
 
@@ -89,17 +75,21 @@ async def test_mails_of_one_thread_that_come_at_once_are_one_ticket(threads: Sql
 
 
 async def test_what_is_too_old_is_forgotten_with_the_mails_that_come(
-    threads: SqlThreads, engine: Engine
+    threads: SqlThreads, intake_engine: Engine
 ) -> None:
     await join(threads, mail("a", "z"), at_us=0)
     assert "mail-a" == await join(threads, mail("b", "a"), at_us=KEPT_DAYS * DAY_US)
     assert "mail-c" == await join(threads, mail("c", "a"), at_us=KEPT_DAYS * DAY_US + 1)
-    left = await read(engine, lambda connection: connection.scalar(select(func.count()).select_from(THREADS)))
+    left = await read(
+        intake_engine, lambda connection: connection.scalar(select(func.count()).select_from(THREADS))
+    )
     assert 3 == left  # both answers await the mail that is forgotten, the first one gets it
 
 
-async def test_the_migrations_make_the_tables_that_the_code_asks(engine: Engine) -> None:
+async def test_the_migrations_make_the_tables_that_the_code_asks(intake_engine: Engine) -> None:
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), METADATA))
 
-    assert [] == [each for each in await read(engine, differences) if "alembic_version" not in str(each)]
+    assert [] == [
+        each for each in await read(intake_engine, differences) if "alembic_version" not in str(each)
+    ]
