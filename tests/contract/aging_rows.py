@@ -8,9 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from services.aging.adapters.sql import SqlAgingStore
 from services.aging.core.attention import COUNTED
-from services.aging.ports import AgingChanges, Group, TicketRow
+from services.aging.ports import AgingChanges, AgingStore, Group, TicketRow
 from shared.bus.port import LogIdentity
 from shared.contracts.instants import SECOND_US
 from shared.contracts.topics import EVENTS
@@ -46,14 +45,14 @@ def a_closed_ticket(ticket: str, *, left_us: int, **changes: Any) -> TicketRow:
 class Owner:
     """The owner of one partition of a store: commits batch after batch."""
 
-    def __init__(self, store: SqlAgingStore, taken: Taken, partition: int) -> None:
+    def __init__(self, store: AgingStore, taken: Taken, partition: int) -> None:
         self._store = store
         self.epoch = taken.epoch
         self.position = taken.position or 0
         self._partition = partition
 
     @classmethod
-    async def of(cls, store: SqlAgingStore, partition: int = 0) -> Owner:
+    async def of(cls, store: AgingStore, partition: int = 0) -> Owner:
         """Take the partition over."""
         return cls(store, await store.take_over(LOG, partition, owner="o", known=None), partition)
 

@@ -1,15 +1,17 @@
-"""What aging's store promises its worker and its API, on SQLite and on a real Postgres."""
+"""What aging's store promises its worker and its API: simulated, on SQLite and on a real Postgres."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from services.aging.adapters.sql import MIGRATIONS, SqlAgingStore
@@ -44,6 +46,9 @@ from tests.contract.aging_rows import (
     recount,
     ticket_rows,
 )
+from tests.simulation.point import go_on
+from tests.simulation.stores.aging import SimulatedAgingStore
+from tests.simulation.stores.aging_database import AgingDatabase
 
 pytestmark = pytest.mark.asyncio
 few = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -51,30 +56,37 @@ tenants = (f"tenant {number}" for number in count())
 """One for each example, which then sees nothing of the others."""
 
 
+class Store(AgingStore, AgingQueries, Protocol):
+    """Both sides, which one class keeps."""
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path}/aging.db"
-    address: str = request.getfixturevalue("postgres_url")
-    return address
+    return address_of(request, tmp_path)
 
 
-@pytest_asyncio.fixture
-async def store(url: str) -> AsyncIterator[SqlAgingStore]:
+@pytest_asyncio.fixture(params=["simulated", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    if request.param == "simulated":
+        yield SimulatedAgingStore(AgingDatabase(lambda: NOW_US // 1_000), go_on)
+        return
+    url = address_of(request, tmp_path)
     async with opened(url) as engine:
         await upgrade(engine, MIGRATIONS)
     async with SqlAgingStore.open(url) as store:
         yield store
 
 
-async def opened_tickets(store: SqlAgingStore, partition: int) -> list[OpenRow]:
+def address_of(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of this test."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/aging.db"
+    address: str = request.getfixturevalue("postgres_url")
+    return address
+
+
+async def opened_tickets(store: Store, partition: int) -> list[OpenRow]:
     return sorted([row async for chunk in store.load_open(partition) for row in chunk])
-
-
-async def test_one_class_is_both_sides_of_the_store(store: SqlAgingStore) -> None:
-    worker: AgingStore = store
-    api: AgingQueries = store
-    assert (worker, api) == (store, store)
 
 
 async def test_a_postgres_database_without_the_schema_is_refused_with_the_mend(url: str) -> None:
@@ -87,7 +99,7 @@ async def test_a_postgres_database_without_the_schema_is_refused_with_the_mend(u
             pass
 
 
-async def test_all_of_a_commit_is_there_after_it(store: SqlAgingStore) -> None:
+async def test_all_of_a_commit_is_there_after_it(store: Store) -> None:
     owner = await Owner.of(store)
     changes = AgingChanges(
         tickets=[a_ticket("s:1"), a_ticket("s:2")],
@@ -110,10 +122,10 @@ async def test_all_of_a_commit_is_there_after_it(store: SqlAgingStore) -> None:
     assert [(0, 1_000_000, 1)] == await store.clocks()
 
 
-async def test_nothing_of_a_commit_is_there_if_any_of_it_fails(store: SqlAgingStore) -> None:
+async def test_nothing_of_a_commit_is_there_if_any_of_it_fails(store: Store) -> None:
     owner = await Owner.of(store)
     broken = MarkRow("default", "s:1", b"\x01", None)  # type: ignore[arg-type]
-    with pytest.raises(IntegrityError):
+    with pytest.raises((IntegrityError, ValidationError)):
         await owner.commit(AgingChanges(tickets=[a_ticket("s:1")], marks=[broken]))
     assert await store.ticket("default", "s:1") is None
     assert [] == await store.clocks()
@@ -121,7 +133,7 @@ async def test_nothing_of_a_commit_is_there_if_any_of_it_fails(store: SqlAgingSt
     assert [(0, 1_000_000, 1)] == await store.clocks()
 
 
-async def test_a_commit_with_a_stale_epoch_changes_nothing_and_says_so(store: SqlAgingStore) -> None:
+async def test_a_commit_with_a_stale_epoch_changes_nothing_and_says_so(store: Store) -> None:
     former = await Owner.of(store)
     await former.commit(AgingChanges(tickets=[a_ticket("s:1")]))
     present = await Owner.of(store)
@@ -135,7 +147,7 @@ async def test_a_commit_with_a_stale_epoch_changes_nothing_and_says_so(store: Sq
 @few
 @given(row=ticket_rows(), later=ticket_rows())
 async def test_a_ticket_is_read_back_as_it_was_written(
-    store: SqlAgingStore, row: TicketRow, later: TicketRow
+    store: Store, row: TicketRow, later: TicketRow
 ) -> None:
     owner = await Owner.of(store)
     row = row._replace(tenant=next(tenants))
@@ -146,7 +158,7 @@ async def test_a_ticket_is_read_back_as_it_was_written(
     assert {(row.tenant, row.ticket): later} == await store.load_tickets([(row.tenant, row.ticket)])
 
 
-async def test_numbers_are_kept_up_to_the_ends_of_64_bits(store: SqlAgingStore) -> None:
+async def test_numbers_are_kept_up_to_the_ends_of_64_bits(store: Store) -> None:
     row = a_ticket(created_us=INT64_MIN, aged_from_us=INT64_MIN, left_us=INT64_MAX, version=INT64_MAX)
     await (await Owner.of(store)).commit(AgingChanges(tickets=[row]))
     assert row == await store.ticket("default", row.ticket)
@@ -155,7 +167,7 @@ async def test_numbers_are_kept_up_to_the_ends_of_64_bits(store: SqlAgingStore) 
 @few
 @given(marks=st.dictionaries(BYTES, BYTES, min_size=1, max_size=8), ticket=TEXTS)
 async def test_marks_come_back_whole_and_in_the_order_of_their_bytes(
-    store: SqlAgingStore, marks: dict[bytes, bytes], ticket: str
+    store: Store, marks: dict[bytes, bytes], ticket: str
 ) -> None:
     tenant = next(tenants)
     rows = [MarkRow(tenant, ticket, order, body) for order, body in marks.items()]
@@ -164,7 +176,7 @@ async def test_marks_come_back_whole_and_in_the_order_of_their_bytes(
     assert {(tenant, ticket): sorted(rows)} == await store.load_marks([(tenant, ticket)])
 
 
-async def test_a_mark_that_is_there_is_left_alone(store: SqlAgingStore) -> None:
+async def test_a_mark_that_is_there_is_left_alone(store: Store) -> None:
     owner = await Owner.of(store)
     await owner.commit(AgingChanges(marks=[MarkRow("default", "s:1", b"\x01", b"first")]))
     again = [MarkRow("default", "s:1", b"\x01", b"again"), MarkRow("default", "s:1", b"\x02", b"new")]
@@ -172,7 +184,7 @@ async def test_a_mark_that_is_there_is_left_alone(store: SqlAgingStore) -> None:
     assert [b"first", b"new"] == [mark.body for mark in await store.marks("default", "s:1")]
 
 
-async def test_of_a_register_the_highest_revision_stays(store: SqlAgingStore) -> None:
+async def test_of_a_register_the_highest_revision_stays(store: Store) -> None:
     owner = await Owner.of(store)
     for revision in (2, 3, 1, 3):
         body = b"%d, %d" % (revision, owner.position)
@@ -180,7 +192,7 @@ async def test_of_a_register_the_highest_revision_stays(store: SqlAgingStore) ->
     assert [RegisterRow("default", "s:1", "s:2", 3, b"3, 1")] == await store.registers("default", "s:1")
 
 
-async def test_loading_a_partition_gives_its_open_and_awake_tickets(store: SqlAgingStore) -> None:
+async def test_loading_a_partition_gives_its_open_and_awake_tickets(store: Store) -> None:
     rows = [
         a_ticket("s:1"),
         a_ticket("s:2", partition=1),
@@ -194,7 +206,7 @@ async def test_loading_a_partition_gives_its_open_and_awake_tickets(store: SqlAg
     assert [] == await opened_tickets(store, 2)
 
 
-async def test_loading_goes_on_over_many_chunks(store: SqlAgingStore) -> None:
+async def test_loading_goes_on_over_many_chunks(store: Store) -> None:
     rows = [a_ticket(f"s:{number:04}") for number in range(2_500)]
     await (await Owner.of(store)).commit(AgingChanges(tickets=rows))
     assert [row.ticket for row in rows] == [row.ticket for row in await opened_tickets(store, 0)]
@@ -202,7 +214,7 @@ async def test_loading_goes_on_over_many_chunks(store: SqlAgingStore) -> None:
     assert rows == sorted(found.values())
 
 
-async def test_a_ticket_follows_its_changes_into_and_out_of_the_lists(store: SqlAgingStore) -> None:
+async def test_a_ticket_follows_its_changes_into_and_out_of_the_lists(store: Store) -> None:
     owner = await Owner.of(store)
     everything = TicketFilter("default", open=True)
     for row, listed in (
@@ -217,13 +229,13 @@ async def test_a_ticket_follows_its_changes_into_and_out_of_the_lists(store: Sql
         assert [row] * row.asleep == await store.load_asleep(0, limit=9)
 
 
-async def test_sleeping_tickets_come_by_key_and_no_more_than_asked(store: SqlAgingStore) -> None:
+async def test_sleeping_tickets_come_by_key_and_no_more_than_asked(store: Store) -> None:
     rows = [a_ticket(f"s:{number}", asleep=True, partition=number % 2) for number in (5, 3, 1, 4, 2)]
     await (await Owner.of(store)).commit(AgingChanges(tickets=rows))
     assert ["s:1", "s:3"] == [row.ticket for row in await store.load_asleep(1, limit=2)]
 
 
-async def test_what_is_done_or_released_is_gone(store: SqlAgingStore) -> None:
+async def test_what_is_done_or_released_is_gone(store: Store) -> None:
     owner = await Owner.of(store)
     waiting = [
         DeferredRow(0, 9, "default", "s:1", b"\x01", b"a"),
@@ -238,7 +250,7 @@ async def test_what_is_done_or_released_is_gone(store: SqlAgingStore) -> None:
 
 
 async def test_within_a_batch_what_was_put_off_is_done_and_what_failed_again_stays(
-    store: SqlAgingStore,
+    store: Store,
 ) -> None:
     owner = await Owner.of(store)
     waiting, failed = DeferredRow(0, 9, "a", "s:1", b"", b""), QuarantineRow(0, "a", "s:1", 5, "error")
@@ -250,7 +262,7 @@ async def test_within_a_batch_what_was_put_off_is_done_and_what_failed_again_sta
     assert [failed] == await store.load_quarantined(0)
 
 
-async def test_what_is_unknown_is_absent(store: SqlAgingStore) -> None:
+async def test_what_is_unknown_is_absent(store: Store) -> None:
     nobody = [("default", "s:1")]
     assert await store.ticket("default", "s:1") is None
     assert {} == await store.load_tickets(nobody) == await store.load_tickets([])
@@ -261,9 +273,7 @@ async def test_what_is_unknown_is_absent(store: SqlAgingStore) -> None:
     assert [] == await store.group(TicketFilter("nobody"), [], edges_us=[1], now_us=NOW_US)
 
 
-async def pages(
-    store: SqlAgingStore, wanted: TicketFilter, *, newest_first: bool, limit: int
-) -> list[TicketRow]:
+async def pages(store: Store, wanted: TicketFilter, *, newest_first: bool, limit: int) -> list[TicketRow]:
     found: list[TicketRow] = []
     after: Cursor | None = None
     while page := await store.find(wanted, after=after, newest_first=newest_first, limit=limit):
@@ -287,7 +297,7 @@ stocks = st.lists(
 )  # fmt: skip
 
 
-async def stocked(store: SqlAgingStore, stock: Sequence[TicketRow]) -> tuple[str, list[TicketRow]]:
+async def stocked(store: Store, stock: Sequence[TicketRow]) -> tuple[str, list[TicketRow]]:
     tenant = next(tenants)
     rows = [row._replace(tenant=tenant, ticket=f"s:{place}") for place, row in enumerate(stock)]
     await (await Owner.of(store)).commit(AgingChanges(tickets=rows))
@@ -302,7 +312,7 @@ async def stocked(store: SqlAgingStore, stock: Sequence[TicketRow]) -> tuple[str
     open=st.sampled_from([True, False, None]),
 )
 async def test_pages_follow_each_other_without_gap_or_repeat(
-    store: SqlAgingStore, stock: list[TicketRow], limit: int, newest_first: bool, open: bool | None
+    store: Store, stock: list[TicketRow], limit: int, newest_first: bool, open: bool | None
 ) -> None:
     tenant, rows = await stocked(store, stock)
     rows = [row for row in rows if not row.asleep and (open is None or row.open is open)]
@@ -318,7 +328,7 @@ async def test_pages_follow_each_other_without_gap_or_repeat(
     by=st.permutations(["queue", "priority"]),
 )
 async def test_groups_are_what_counting_the_rows_gives(
-    store: SqlAgingStore, stock: list[TicketRow], queues: set[str], by: list[str]
+    store: Store, stock: list[TicketRow], queues: set[str], by: list[str]
 ) -> None:
     tenant, rows = await stocked(store, stock)
     edges = [DAY_US, 2 * DAY_US]
@@ -330,7 +340,7 @@ async def test_groups_are_what_counting_the_rows_gives(
     assert recount(counted, [], edges) == {group.values: group for group in whole}
 
 
-async def test_a_list_is_narrowed_by_columns_and_by_age(store: SqlAgingStore) -> None:
+async def test_a_list_is_narrowed_by_columns_and_by_age(store: Store) -> None:
     young, old = a_ticket("s:1", aged_from_us=NOW_US - 1), a_ticket("s:2", aged_from_us=NOW_US - DAY_US)
     other = a_ticket("s:3", queue="second", aged_from_us=NOW_US - 2 * DAY_US)
     await (await Owner.of(store)).commit(AgingChanges(tickets=[young, old, other]))
@@ -345,7 +355,7 @@ async def test_a_list_is_narrowed_by_columns_and_by_age(store: SqlAgingStore) ->
         assert expected == await store.find(wanted, after=None, newest_first=False, limit=9)
 
 
-async def test_the_living_of_an_instant_are_those_created_and_not_yet_gone(store: SqlAgingStore) -> None:
+async def test_the_living_of_an_instant_are_those_created_and_not_yet_gone(store: Store) -> None:
     at_us = NOW_US - 10 * DAY_US
     born = {"created_us": at_us, "aged_from_us": NOW_US}
     living = [a_ticket("s:1", **born), a_closed_ticket("s:2", left_us=at_us + 1, **born)]
@@ -361,7 +371,7 @@ async def test_the_living_of_an_instant_are_those_created_and_not_yet_gone(store
     assert living == sorted(found)
 
 
-async def test_movement_counts_what_came_and_what_left_since(store: SqlAgingStore) -> None:
+async def test_movement_counts_what_came_and_what_left_since(store: Store) -> None:
     since_us = NOW_US - DAY_US
     rows = [
         a_ticket("s:1", created_us=since_us),
@@ -380,7 +390,7 @@ async def test_movement_counts_what_came_and_what_left_since(store: SqlAgingStor
     assert [] == await store.moved("nobody", since_us=0)
 
 
-async def test_the_notes_of_all_partitions_are_those_last_committed(store: SqlAgingStore) -> None:
+async def test_the_notes_of_all_partitions_are_those_last_committed(store: Store) -> None:
     first, second = await Owner.of(store, 1), await Owner.of(store, 2)
     await first.commit(AgingChanges(), note=b"old")
     await first.commit(AgingChanges(), note=b"new")
@@ -389,7 +399,7 @@ async def test_the_notes_of_all_partitions_are_those_last_committed(store: SqlAg
     assert {1: b"new", 2: b"other"} == {partition: found[partition] for partition in (1, 2)}
 
 
-async def test_what_an_order_is_made_from_is_each_ticket_of_the_list_once(store: SqlAgingStore) -> None:
+async def test_what_an_order_is_made_from_is_each_ticket_of_the_list_once(store: Store) -> None:
     owner, tenant = await Owner.of(store), next(tenants)
     rows = [a_ticket(f"s:{number}", tenant=tenant, body=b"%d" % number) for number in range(3)]
     rows += [
