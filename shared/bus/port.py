@@ -1,7 +1,8 @@
 """The bus: durable logs of ordered partitions, read at least once, written by fenced owners.
 
-Two adapters keep these promises (`embedded`, a SQLite log for one machine, and `kafka`), and one
-contract suite, tests/contract/test_bus.py, holds both to them.
+Two adapters keep these promises (`embedded`, a SQLite log for one machine, and `kafka`), a third one
+for simulation does (tests/simulation/bus.py), and one contract suite, tests/contract/test_bus.py, holds
+all of them to it.
 
 - An append that returned survives kill -9 of this process. One that raised may or may not be there.
 - A partition is one order; a reader that starts over sees the same records at the same offsets.

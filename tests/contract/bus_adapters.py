@@ -9,11 +9,11 @@ import asyncio
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -35,6 +35,29 @@ _ROOT: Final = Path(__file__).parents[2]
 def fresh_topic(*, cleanup: Cleanup = Cleanup.DELETE, retention_days: int | None = 1) -> Topic:
     """Return a topic nobody else uses."""
     return Topic(f"contract.{uuid4().hex}", "any", cleanup, PartitionedBy.ONE, retention_days, "of a test")
+
+
+class Lines(Protocol):
+    """What a child says, line by line."""
+
+    def readline(self) -> str: ...
+
+    def read(self) -> str: ...
+
+    def close(self) -> None: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class Child(Protocol):
+    """Another process on the bus: as much of `Popen` as the suites use."""
+
+    @property
+    def stdout(self) -> Lines | None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
 
 
 @dataclass
@@ -82,8 +105,12 @@ class Adapter:
                 break
         return bus
 
-    def child(self, *arguments: str) -> subprocess.Popen[str]:
+    def child(self, *arguments: str) -> Child:
         """Start tests/contract/bus_child.py on this bus."""
+        return self.popen(*arguments)
+
+    def popen(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start tests/contract/bus_child.py on this bus, as a process of the system."""
         command = [sys.executable, "-m", "tests.contract.bus_child", self.url, *arguments]
         return subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
 

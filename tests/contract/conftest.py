@@ -13,12 +13,15 @@ from shared.bus.port import Bus
 from shared.sql.engine import Engine, opened
 from shared.sql.migrate import upgrade
 from tests.contract.bus_adapters import Adapter
+from tests.contract.simulated_bus import SimulatedAdapter
 
 
-@pytest_asyncio.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest_asyncio.fixture(params=["simulated", "embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 async def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Adapter]:
     """Give each adapter of the bus in turn."""
-    if request.param == "kafka":
+    if request.param == "simulated":
+        adapter: Adapter = SimulatedAdapter()
+    elif request.param == "kafka":
         adapter = Adapter(request.getfixturevalue("kafka").bus_url, None)
     else:
         adapter = Adapter(f"embedded:{tmp_path / 'data'}", tmp_path / "data")

@@ -150,6 +150,6 @@ async def _published(writer: Writer, records: Sequence[Outgoing]) -> None:
 
 
 async def _said(adapter: Adapter, topic: str) -> str:
-    child = adapter.child("join", topic, "g")
+    child = adapter.popen("join", topic, "g")
     text, _ = await asyncio.to_thread(child.communicate)
     return text.strip()

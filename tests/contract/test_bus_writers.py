@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 from collections.abc import Callable
 from uuid import uuid4
@@ -13,7 +12,7 @@ import pytest
 from shared.bus.port import Bus, Fenced, Outgoing, Record, RecordTooLarge, Writer
 from shared.clock import monotonic_seconds
 from shared.contracts.topics import Topic
-from tests.contract.bus_adapters import DEADLINE_S, Adapter, outgoing, read_all, read_until, values
+from tests.contract.bus_adapters import DEADLINE_S, Adapter, Child, outgoing, read_all, read_until, values
 
 pytestmark = pytest.mark.asyncio
 
@@ -153,7 +152,7 @@ def _at_least(count: int) -> Callable[[list[Record]], bool]:
     return lambda found: len(found) >= count
 
 
-def _killed_after(child: subprocess.Popen[str], published: int, later_s: float) -> int:
+def _killed_after(child: Child, published: int, later_s: float) -> int:
     """Kill `child` some time after so many blocks; return the highest number it called confirmed."""
     assert child.stdout is not None
     said = [child.stdout.readline() for _ in range(published)]
