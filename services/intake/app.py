@@ -37,8 +37,8 @@ from services.intake.settings import (
     inbound_of,
     mailboxes_of,
 )
-from services.intake.worker import InboxWorker
-from services.intake.worker import Parts as InboxParts
+from services.intake.worker.inbox import InboxWorker
+from services.intake.worker.inbox import Parts as InboxParts
 from shared.bus.connect import connect
 from shared.bus.port import Bus
 from shared.clock import Clock, SystemClock

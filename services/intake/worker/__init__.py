@@ -1,0 +1,1 @@
+"""Intake's workers: what brings events in by itself, without anybody's request."""
