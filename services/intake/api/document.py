@@ -8,6 +8,7 @@ import msgspec
 
 from services.intake.api.answers import Accepted, BatchAnswer
 from services.intake.api.forms import JSON, NDJSON
+from services.intake.core.channels.parts import PART_EXPECTED, PARTS
 from services.intake.core.envelope import OBSERVED_TYPE
 from services.intake.core.ticket import EXPECTED, PlainTicket
 from shared.codec.envelope import BATCH, STRUCTURED
@@ -62,6 +63,10 @@ def _ticket_schema(*, required: bool) -> dict[str, Any]:
     for name, member in schema["properties"].items():
         member["description"] = EXPECTED[name]
         member.pop("default", None)
+        for part in member.get("anyOf", ()) if name in PARTS else ():
+            for inner, shown in part.get("properties", {}).items():
+                shown["description"] = PART_EXPECTED[name][inner]
+                shown.pop("default", None)
     schema["required"] = ["id"] if required else []
     return schema
 

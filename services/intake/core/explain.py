@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
 
+from services.intake.core.channels.parts import PART_EXPECTED, PART_MEMBER_TYPES, PARTS
 from services.intake.core.rejection import Fault, Reason, pointer_to
 from services.intake.core.ticket import EXPECTED, MEANT, MEMBER_TYPES, TIME_MEMBERS, PlainTicket
 
@@ -58,15 +59,47 @@ def read_members(members: object) -> tuple[PlainTicket, list[Fault]]:
     faults: list[Fault] = []
     for name, value in list(members.items())[:_MEMBERS_EXPLAINED_MAX]:
         if name not in MEMBER_TYPES:
-            faults.append(Fault(Reason.UNKNOWN_FIELD, pointer_to(_printable(str(name))), _did_you_mean(name)))
+            faults.append(_unknown(name))
             continue
         try:
             read[name] = msgspec.convert(value, MEMBER_TYPES[name])
         except msgspec.ValidationError as error:
-            faults.append(_wrong(name, value, str(error)))
+            faults.extend(_part_faults(name, value) or [_wrong(name, value, str(error))])
     for name, value in read.items():
         faults.extend(unprintable(name, value))
     return PlainTicket(**read), faults
+
+
+def _unknown(name: str) -> Fault:
+    return Fault(Reason.UNKNOWN_FIELD, pointer_to(_printable(str(name))), _did_you_mean(name))
+
+
+def _part_faults(name: str, value: object) -> list[Fault]:
+    """Return what is wrong inside a channel's part, member by member; nothing if that is not it."""
+    if name not in PARTS or not isinstance(value, Mapping):
+        return []
+    kinds, expected = PART_MEMBER_TYPES[name], PART_EXPECTED[name]
+    faults = [
+        Fault(Reason.MISSING_FIELD, pointer_to(name, needed), f"is missing: {expected[needed]}")
+        for needed in PARTS[name].__struct_fields__[: -len(PARTS[name].__struct_defaults__) or None]
+        if needed not in value
+    ]
+    for member, shown in list(value.items())[:_MEMBERS_EXPLAINED_MAX]:
+        if member not in kinds:
+            detail = f"{name} has no member {_shown(member)}; {_near(member, kinds)}"
+            faults.append(Fault(Reason.UNKNOWN_FIELD, pointer_to(name, _printable(str(member))), detail))
+            continue
+        try:
+            msgspec.convert(shown, kinds[member])
+        except msgspec.ValidationError as error:
+            wrong = _wrong(member, shown, str(error), expected[member])
+            faults.append(wrong._replace(pointer=pointer_to(name, member)))
+    return faults
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(str(name).casefold()[:_SHOWN_CHARACTERS_MAX], known, n=1, cutoff=_LIKENESS)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
 
 
 def is_plain_text(text: str) -> bool:
@@ -93,19 +126,21 @@ def _where(text: str) -> str:
     return f"character {found.start()} is the {what} U+{point:04X}; remove it"
 
 
-def _wrong(name: str, value: object, said: str) -> Fault:
-    reason = Reason.INVALID_TIME if name in TIME_MEMBERS else Reason.INVALID_FIELD
-    if name in TIME_MEMBERS and "timezone" in said:
+def _wrong(name: str, value: object, said: str, expected: str = "") -> Fault:
+    expected = expected or EXPECTED[name]
+    is_time = name in TIME_MEMBERS or expected == EXPECTED["time"]
+    reason = Reason.INVALID_TIME if is_time else Reason.INVALID_FIELD
+    if is_time and "timezone" in said:
         detail = f"{_shown(value)} has no offset, so nobody knows which instant it is; add Z or +01:00"
         return Fault(reason, pointer_to(name), detail)
     index = _INDEX.search(said)
     pointer = pointer_to(name, int(index.group(1))) if index else pointer_to(name)
-    return Fault(reason, pointer, f"must be {EXPECTED[name]}; got {_shown(value)}{_nearest(name, value)}")
+    return Fault(reason, pointer, f"must be {expected}; got {_shown(value)}{_nearest(expected, value)}")
 
 
-def _nearest(name: str, value: object) -> str:
-    choices = EXPECTED[name].removeprefix("one of ").split(", ")
-    if not isinstance(value, str) or not EXPECTED[name].startswith("one of "):
+def _nearest(expected: str, value: object) -> str:
+    choices = expected.removeprefix("one of ").split(", ")
+    if not isinstance(value, str) or not expected.startswith("one of "):
         return ""
     near = get_close_matches(value.strip().casefold()[:_SHOWN_CHARACTERS_MAX], choices, n=1, cutoff=_LIKENESS)
     return f"; did you mean {near[0]}?" if near else ""

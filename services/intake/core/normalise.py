@@ -19,6 +19,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from services.intake.core.arrival import Arrival, Defaults
+from services.intake.core.channels.derive import has_part, with_part
 from services.intake.core.check import check
 from services.intake.core.definition import ShownStatus, SourceDefinition, Vocabulary
 from services.intake.core.explain import read_bytes, read_members
@@ -76,6 +77,11 @@ class Normaliser:
 
     def ticket(self, ticket: PlainTicket, defaults: Defaults, arrival: Arrival) -> Normalised | Rejection:
         """Return the observation of a typed ticket."""
+        if has_part(ticket):
+            whole = with_part(ticket, arrival, envelope_id=defaults.ticket_id, envelope_time=defaults.time)
+            if isinstance(whole, list):
+                return rejected_for(whole)
+            ticket = whole
         external = ticket.id if ticket.id is not UNSET else defaults.ticket_id
         time = ticket.time or defaults.time or arrival.received_at
         faults = check(ticket, external, time, arrival)

@@ -11,6 +11,14 @@ from typing import Annotated, Final, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from services.intake.core.channels.parts import (
+    PARTS,
+    ChatPart,
+    MessagingPart,
+    PhonePart,
+    SocialPart,
+    WebPart,
+)
 from shared.contracts.instants import Instant
 from shared.contracts.tickets import (
     SUBJECT_CHARACTERS_MAX,
@@ -67,6 +75,11 @@ class PlainTicket(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=F
     sequence: Annotated[int, Meta(ge=-SEQUENCE_MAX, le=SEQUENCE_MAX)] | None | UnsetType = UNSET
     merged_into: TicketId | None | UnsetType = UNSET
     reason: Annotated[str, Meta(max_length=SUBJECT_CHARACTERS_MAX)] | None | UnsetType = UNSET
+    chat: ChatPart | None | UnsetType = UNSET
+    phone: PhonePart | None | UnsetType = UNSET
+    web: WebPart | None | UnsetType = UNSET
+    messaging: MessagingPart | None | UnsetType = UNSET
+    social: SocialPart | None | UnsetType = UNSET
 
 
 MEMBER_TYPES: Final = {
@@ -110,6 +123,10 @@ EXPECTED: Final = {
     "sequence": "an integer of at most 63 bits: the source's own order among events of one time",
     "merged_into": "the surviving ticket: its id at the source, or `<source>:<id>`",
     "reason": f"a text of at most {SUBJECT_CHARACTERS_MAX} characters",
+    **{
+        name: f"an object of {', '.join(part.__struct_fields__)}; docs/channels.md has examples"
+        for name, part in PARTS.items()
+    },
 }
 """What a member must be, in words for the person who mends the sender."""
 
