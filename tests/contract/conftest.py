@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from services.intake.adapters.threads import MIGRATIONS
 from shared.bus.port import Bus
-from shared.sql.engine import Engine, opened
-from shared.sql.migrate import upgrade
+from shared.sql.engine import Engine
 from tests.contract.bus_adapters import Adapter
+from tests.contract.intake_databases import intake_database
 from tests.contract.simulated_bus import SimulatedAdapter
 
 
@@ -38,10 +37,5 @@ async def bus(adapter: Adapter) -> Bus:
 @pytest_asyncio.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def intake_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
     """Give intake's database, empty, on each of the two in turn."""
-    if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path}/intake.db"
-    else:
-        url = request.getfixturevalue("postgres_url")
-    async with opened(url) as engine:
-        await upgrade(engine, MIGRATIONS)
+    async with intake_database(request, tmp_path) as engine:
         yield engine

@@ -1,10 +1,12 @@
-"""One partition of alerting, step by step: on a real embedded log and a real store, on a clock of our own."""
+"""One partition of alerting, step by step: a real embedded log, a store real and simulated, a clock of our own."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import pytest_asyncio
@@ -13,7 +15,7 @@ from services.alerting.adapters.store import SqlAlertingStore
 from services.alerting.core.clocks import CLOCK_STALE, STALE_AFTER_US
 from services.alerting.core.routing import Route, Routing
 from services.alerting.core.rules import Comparison, Measure, Rule
-from services.alerting.ports import AlertingChanges
+from services.alerting.ports import AlertingChanges, AlertingStore, AlertQueries
 from services.alerting.worker import AlertingLogic, Knock, Parts
 from shared.bus.embedded import EmbeddedBus
 from shared.bus.port import Outgoing
@@ -26,6 +28,8 @@ from shared.contracts.records import Record
 from shared.contracts.topics import ALERTS, CELLS
 from shared.runtime.port import Commit, Folded
 from shared.sql.engine import opened
+from tests.simulation.point import go_on
+from tests.simulation.stores.alerting import AlertingDatabase, SimulatedAlertingStore
 from tests.unit.alerting.cells import HOUR_US, NOW_US, a_cell, a_clock
 
 pytestmark = pytest.mark.asyncio
@@ -49,10 +53,14 @@ class Tally:
         raise AssertionError((receiver, outcome))
 
 
+class Store(AlertingStore, AlertQueries, Protocol):
+    """The worker's side, and what shows of it."""
+
+
 class World:
     """A log, a store, and the partition under test as the loop would drive it."""
 
-    def __init__(self, bus: EmbeddedBus, store: SqlAlertingStore, clock: ManualClock) -> None:
+    def __init__(self, bus: EmbeddedBus, store: Store, clock: ManualClock) -> None:
         self.bus, self.store, self.clock = bus, store, clock
         self.tally = Tally()
         self.rules: tuple[Rule, ...] = (MANY,)
@@ -122,16 +130,19 @@ def states(alerts: Sequence[Alert]) -> list[tuple[str, str, str]]:
     return [(alert.rule, alert.state.value, alert.resolve_reason) for alert in alerts]
 
 
-@pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(params=["simulated", "sqlite"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     clock = ManualClock(NOW_US)
-    async with (
-        await EmbeddedBus.open(tmp_path / "bus", clock) as bus,
-        opened(f"sqlite+aiosqlite:///{tmp_path}/alerting.db") as engine,
-    ):
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(await EmbeddedBus.open(tmp_path / "bus", clock))
         await bus.ensure_topics({CELLS.name: 1, ALERTS.name: 1})
-        store = SqlAlertingStore(engine)
-        await store.prepare()
+        if request.param == "simulated":
+            store: Store = SimulatedAlertingStore(AlertingDatabase(lambda: clock.now_us() // 1_000), go_on)
+        else:
+            engine = await stack.enter_async_context(opened(f"sqlite+aiosqlite:///{tmp_path}/alerting.db"))
+            real = SqlAlertingStore(engine)
+            await real.prepare()
+            store = real
         yield World(bus, store, clock)
 
 

@@ -1,11 +1,13 @@
-"""What alerting's store promises, on SQLite and on a real Postgres."""
+"""What alerting's store promises: simulated, on SQLite and on a real Postgres."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import pytest_asyncio
@@ -20,15 +22,20 @@ from services.alerting.ports import (
     AlertCursor,
     AlertFilter,
     AlertingChanges,
+    AlertingStore,
+    AlertQueries,
+    Courier,
     Delivery,
     DeliveryState,
     Stored,
 )
 from shared.bus.port import LogIdentity
 from shared.runtime.port import Commit, NotOwner
-from shared.sql.engine import opened, read
+from shared.sql.engine import Engine, opened, read
 from shared.sql.journal import define_journal
 from shared.sql.migrate import upgrade
+from tests.simulation.point import go_on
+from tests.simulation.stores.alerting import AlertingDatabase, SimulatedAlertingStore
 
 pytestmark = pytest.mark.asyncio
 
@@ -36,10 +43,14 @@ LOG = LogIdentity(cluster="c-1", topic="backlog.cells.v1", topic_id="t-1", parti
 NOW_US = 1_000_000_000
 
 
+class Store(AlertingStore, Courier, AlertQueries, Protocol):
+    """All three sides, which one class keeps."""
+
+
 class World:
     """A store, owned."""
 
-    def __init__(self, store: SqlAlertingStore) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.epoch = 0
         self.position = 0
@@ -78,18 +89,34 @@ class World:
         return [(receiver, resolves, state.value) for receiver, resolves, state, _, _ in found]
 
 
-@pytest_asyncio.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest_asyncio.fixture(params=["simulated", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        if request.param == "simulated":
+            store: Store = SimulatedAlertingStore(AlertingDatabase(lambda: NOW_US), go_on)
+        else:
+            store = SqlAlertingStore(await stack.enter_async_context(upgraded(request, tmp_path)))
+        world = World(store)
+        await world.take_over()
+        yield world
+
+
+@pytest_asyncio.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
+    async with upgraded(request, tmp_path) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def upgraded(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
     if request.param == "sqlite":
         url = f"sqlite+aiosqlite:///{tmp_path}/alerting.db"
     else:
         url = request.getfixturevalue("postgres_url")
     async with opened(url) as engine:
         await upgrade(engine, MIGRATIONS)
-        world = World(SqlAlertingStore(engine))
-        await world.store.prepare()
-        await world.take_over()
-        yield world
+        await SqlAlertingStore(engine).prepare()
+        yield engine
 
 
 def an_alert(number: int = 1, *, tenant: str = "default", fired_at_us: int = 500) -> AlertRecord:
@@ -263,7 +290,7 @@ async def test_alerts_are_listed_newest_first_page_by_page_and_by_tenant(world: 
     assert await world.store.alert("other", "alert-1") is None
 
 
-async def test_the_migrations_make_the_tables_that_the_code_uses(world: World) -> None:
+async def test_the_migrations_make_the_tables_that_the_code_uses(engine: Engine) -> None:
     def differences(connection: Connection) -> list[object]:
         wanted = MetaData()
         define_journal(wanted)
@@ -271,4 +298,4 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(world: World) -
             table.to_metadata(wanted)
         return list(compare_metadata(MigrationContext.configure(connection), wanted))
 
-    assert [] == await read(world.store._engine, differences)
+    assert [] == await read(engine, differences)
