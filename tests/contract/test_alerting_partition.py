@@ -29,7 +29,8 @@ from shared.contracts.topics import ALERTS, CELLS
 from shared.runtime.port import Commit, Folded
 from shared.sql.engine import opened
 from tests.simulation.point import go_on
-from tests.simulation.stores.alerting import AlertingDatabase, SimulatedAlertingStore
+from tests.simulation.stores.alerting import SimulatedAlertingStore
+from tests.simulation.stores.alerting_database import AlertingDatabase
 from tests.unit.alerting.cells import HOUR_US, NOW_US, a_cell, a_clock
 
 pytestmark = pytest.mark.asyncio

@@ -35,7 +35,8 @@ from shared.sql.engine import Engine, opened, read
 from shared.sql.journal import define_journal
 from shared.sql.migrate import upgrade
 from tests.simulation.point import go_on
-from tests.simulation.stores.alerting import AlertingDatabase, SimulatedAlertingStore
+from tests.simulation.stores.alerting import SimulatedAlertingStore
+from tests.simulation.stores.alerting_database import AlertingDatabase
 
 pytestmark = pytest.mark.asyncio
 
