@@ -51,6 +51,7 @@ _GROUPS: Final = (
             ("explain", "barometer.explain:explain", "Why is it so old, and due then?"),
             ("void", "barometer.ticket:void", "It was no ticket: spam, a test."),
             ("close", "barometer.ticket:close", "It is over."),
+            ("erase", "barometer.ticket:erase", "Keep nothing of who it is about and what it says."),
             ("revive", "barometer.ticket:revive", "It is a ticket after all: undo void, deleted, merged."),
             ("retry", "barometer.ticket:retry", "Derive a quarantined ticket again."),
         ),

@@ -236,13 +236,16 @@ class DemoWorker:
     """Publishes what the desk shows, while the process runs."""
 
     def __init__(
-        self, bus: Bus, clock: Clock, pause: Pause, configuration: Configuration, chance: Random
-    ) -> None:
+        self, bus: Bus, clock: Clock, pause: Pause, configuration: Configuration, chance: Random,
+        environment: Mapping[str, str],
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._clock = clock
         self._pause = pause
         self._desk = Desk(chance, clock.now_us())
-        self._normalisers = {each.name: Normaliser(each) for each in definitions_of(configuration)}
+        self._normalisers = {
+            each.name: Normaliser(each) for each in definitions_of(configuration, environment)
+        }
         self._numbers = count(1)
         self._stopping = False
 

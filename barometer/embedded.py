@@ -112,7 +112,7 @@ async def main(options: Options, environment: Mapping[str, str]) -> None:
         }
         if options.demo:
             seeded = random.Random(DEMO_SEED)  # noqa: S311 - a made-up help desk, no secret
-            workers["demo"] = DemoWorker(bus, clock, pause, configuration, seeded)
+            workers["demo"] = DemoWorker(bus, clock, pause, configuration, seeded, environment)
         app = _application(
             (intake.routes, aging.routes, alerting.routes),
             lambda: [*intake.checks(), *aging.checks(), *alerting.checks()],

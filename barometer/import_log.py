@@ -29,7 +29,7 @@ from barometer.places import bus_address, configuration_path, environment
 from barometer.progress import progress
 from services.intake.core.arrival import Arrival
 from services.intake.core.definition import SourceDefinition, index
-from services.intake.settings import definitions_of
+from services.intake.settings import definitions_of, protection_of
 from shared.bus.port import Bus, Outgoing
 from shared.clock import SystemClock, monotonic_seconds
 from shared.codec import to_every_partition, to_outgoing
@@ -193,9 +193,11 @@ def definition_for(configuration: Configuration, tenant: str, source: str) -> So
     """Return the source as configured, or a plain one: a log may be of a source that is long gone."""
     if tenant not in {one.name for one in configuration.tenants}:
         raise Refused(f"the tenant `{tenant}` is not configured; add it to `tenants`, or name another")
-    known = index(definitions_of(configuration))
+    known = index(definitions_of(configuration, environment()))
     siblings = frozenset(name for owner, name in known if owner == tenant)
-    return known.get((tenant, source)) or SourceDefinition(tenant, source, siblings=siblings)
+    return known.get((tenant, source)) or SourceDefinition(
+        tenant, source, siblings=siblings, protection=protection_of(configuration, environment())
+    )
 
 
 async def _import(options: Options, known: Mapping[str, str]) -> Report:

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 import msgspec
 
 from barometer.mapping import LogMapping
-from barometer.rows import ABSENT, Getter, Row, RowMapper, RowRefused, Unmapped
+from barometer.rows import ABSENT, Getter, Members, Row, RowMapper, RowRefused, Unmapped
 from services.intake.core.arrival import Arrival, Defaults
 from services.intake.core.definition import SourceDefinition
 from services.intake.core.normalise import Normaliser
@@ -142,7 +142,8 @@ class LogReader:
         if isinstance(members, RowRefused):
             return members
         try:
-            identity = digest(msgspec.json.encode(members, order="deterministic"))
+            # By what is kept of people: else one could try addresses until this digest comes out.
+            identity = digest(msgspec.json.encode(self._identified(members), order="deterministic"))
         except UnicodeEncodeError:
             mend = f"the row is not {self._mapping.encoding}; set `encoding:` in the mapping"
             return RowRefused("invalid_utf8", mend)
@@ -161,6 +162,11 @@ class LogReader:
         for member in normalised.unmapped:
             self._unmapped.count(member, str(members[member]))
         return normalised.observation
+
+    def _identified(self, members: Members) -> Members:
+        definition = self._normaliser.definition
+        protection = definition.protection
+        return protection.members(members, definition.tenant) if protection.is_needed else members
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:

@@ -166,7 +166,7 @@ def _line(one: Rejected) -> str:
 
 
 async def _retry(address: str, wanted: Wanted, config: Path | None) -> int:
-    sources = Sources(definitions_of(load(config)))
+    sources = Sources(definitions_of(load(config), environment()))
     outcomes: Counter[str] = Counter()
     now = from_us(SystemClock().now_us())
     waiting: list[Outgoing] = []

@@ -1,4 +1,4 @@
-"""`barometer ticket void|close|revive|retry KEY --reason`: what a person saw, published like anybody's event.
+"""`barometer ticket void|close|erase|revive|retry KEY --reason`: what a person saw, published like anybody's event.
 
 A ticket whose 'solved' was lost upstream must not stay the oldest for ever; and a correction that edited
 state in place would be lost with the next replay.
@@ -71,6 +71,27 @@ def close(
     return _correct(Correction.CLOSE, key, reason, tenant, at, data, bus)
 
 
+def erase(
+    key: str,
+    /,
+    *,
+    reason: str,
+    tenant: str = DEFAULT_TENANT,
+    data: Path | None = None,
+    bus: str | None = None,
+) -> int:
+    """Let nothing be kept of who a ticket is about and what it says; it leaves the stock. Cannot be undone.
+
+    Args:
+        key: The ticket: its source, a colon, its id there.
+        reason: Why; it stays with the ticket, so it should name nobody.
+        tenant: Whose ticket it is.
+        data: The data directory of `barometer serve`.
+        bus: Or the bus: kafka://host:port or embedded:DIR.
+    """
+    return _correct(Correction.ERASE, key, reason, tenant, None, data, bus)
+
+
 def revive(
     key: str,
     /,
@@ -81,7 +102,7 @@ def revive(
     data: Path | None = None,
     bus: str | None = None,
 ) -> int:
-    """Say that a ticket is one after all: undo void, spam, deleted or merged.
+    """Say that a ticket is one after all: undo void, spam, deleted or merged. What was erased stays gone.
 
     Args:
         key: The ticket: its source, a colon, its id there.

@@ -124,6 +124,8 @@ class AgingChanges:
     tickets: list[TicketRow] = field(default_factory=list)
     marks: list[MarkRow] = field(default_factory=list)
     """Inserted; one that is there already is left alone."""
+    rewritten: list[MarkRow] = field(default_factory=list)
+    """Upserted: what they held before is gone."""
     deferred: list[DeferredRow] = field(default_factory=list)
     deferred_done: list[DeferredRow] = field(default_factory=list)
     """Deleted."""

@@ -83,11 +83,11 @@ def service(
     that was published.
     """
     limits = limits or Limits()
-    sources = Sources(definitions_of(configuration))
+    sources = Sources(definitions_of(configuration, environment))
     if configurations is not None:
 
         def adopt(published: ConfigVersion) -> None:
-            sources.replace(definitions_of(configuration, published))
+            sources.replace(definitions_of(configuration, environment, published))
 
         configurations.follow(adopt)
     in_flight = InFlight(limits)

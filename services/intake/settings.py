@@ -19,6 +19,7 @@ from services.intake.core.definition import (
 )
 from services.intake.core.mail.inbound import MAILERS, Inbound
 from services.intake.core.mail.mailbox import Mailbox
+from services.intake.core.personal_data import Protection
 from services.intake.core.vendors import VENDORS
 from services.intake.core.vendors.port import Vocabulary
 from services.intake.core.webhook import Hook
@@ -26,7 +27,8 @@ from shared.configuration.emails import EmailWebhook
 from shared.configuration.facts import source_meaning
 from shared.configuration.loader import read_secret
 from shared.configuration.models import Configuration, Source
-from shared.configuration.problems import ConfigurationInvalid
+from shared.configuration.personal_data import KEY_CHARACTERS_MIN, PersonalData
+from shared.configuration.problems import ConfigurationInvalid, Problem
 from shared.configuration.secrets import SecretReference
 from shared.configuration.webhooks import SourceWebhook
 from shared.contracts.configuration import ConfigVersion
@@ -158,20 +160,27 @@ def limits_of(environment: Mapping[str, str]) -> Limits:
 
 
 def definitions_of(
-    configuration: Configuration, published: ConfigVersion | None = None
+    configuration: Configuration, environment: Mapping[str, str], published: ConfigVersion | None = None
 ) -> tuple[SourceDefinition, ...]:
     """Return the sources as the core knows them. The tenant `default` always has a source `default`.
 
-    The file says which sources there are and who may publish for them. What their words mean changes
-    facts, so once a version was `published` it is taken from there, for the sources it knows.
+    The file says which sources there are, who may publish for them and what is kept of people (`environment`
+    has the key for that). What their words mean changes facts, so once a version was `published` it is taken
+    from there, for the sources it knows. Raises ConfigurationInvalid for a key that is not there.
     """
+    kept = configuration.personal_data
+    key = _hash_key(kept, environment) if _hashes(configuration) else b""
     shown = {(source.tenant, source.name): source for source in configuration.sources}
     shown.setdefault((DEFAULT_TENANT, DEFAULT_SOURCE), Source(name=DEFAULT_SOURCE))
     siblings: dict[str, set[str]] = {}
     for tenant, name in shown:
         siblings.setdefault(tenant, set()).add(name)
     return tuple(
-        _definition(_as_published(source, published), frozenset(siblings[tenant]))
+        _definition(
+            _as_published(source, published),
+            frozenset(siblings[tenant]),
+            _protection(kept.of(source.personal_data), key),
+        )
         for (tenant, _), source in shown.items()
     )
 
@@ -182,7 +191,36 @@ def _as_published(source: Source, published: ConfigVersion | None) -> Source:
     return source if meaning is None else source.model_copy(update=source_meaning(meaning))
 
 
-def _definition(source: Source, siblings: frozenset[str]) -> SourceDefinition:
+def _hashes(configuration: Configuration) -> bool:
+    kept = configuration.personal_data
+    return kept.hashes or any(kept.of(one.personal_data).hashes for one in configuration.sources)
+
+
+def _hash_key(kept: PersonalData, environment: Mapping[str, str]) -> bytes:
+    """Return the key of the hashes. Raises ConfigurationInvalid; never shows it."""
+    assert kept.key is not None, "checked by shared/configuration/checks.py"
+    try:
+        key = read_secret(kept.key, environment)
+    except ConfigurationInvalid as error:
+        named = (replace(one, what=f"`personal_data.key`: {one.what}") for one in error.problems)
+        raise ConfigurationInvalid(named) from None
+    if len(key) < KEY_CHARACTERS_MIN:
+        what = f"`personal_data.key` has fewer than {KEY_CHARACTERS_MIN} characters, so it can be guessed"
+        raise ConfigurationInvalid([Problem("secrets", 1, what, "make one with `openssl rand -hex 32`")])
+    return key.encode()
+
+
+def protection_of(configuration: Configuration, environment: Mapping[str, str]) -> Protection:
+    """Return what is kept of people by a source that is not configured. Raises ConfigurationInvalid."""
+    kept = configuration.personal_data
+    return _protection(kept, _hash_key(kept, environment) if kept.hashes else b"")
+
+
+def _protection(kept: PersonalData, key: bytes) -> Protection:
+    return Protection(kept.requester, kept.assignee, kept.subject, key if kept.hashes else b"")
+
+
+def _definition(source: Source, siblings: frozenset[str], protection: Protection) -> SourceDefinition:
     """Return what the vendor's words mean and what the configuration says of them; that counts first."""
     status, priority = source.status, source.priority
     vendor = VENDORS.get(source.kind.value)
@@ -201,6 +239,7 @@ def _definition(source: Source, siblings: frozenset[str]) -> SourceDefinition:
         siblings=siblings,
         inbox=source.inbox,
         mailbox=_mailbox(source),
+        protection=protection,
         vendor=None if vendor is None else vendor.name,
     )
 

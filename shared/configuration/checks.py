@@ -96,6 +96,20 @@ def _mailboxes(configuration: Configuration) -> Iterator[Finding]:
     )
 
 
+def _personal_data(configuration: Configuration) -> Iterator[Finding]:
+    """Who hashes needs a key, and finds out here rather than with the first ticket."""
+    kept = configuration.personal_data
+    if kept.key is not None:
+        return
+    mend = "add `key: {env: NAME}` or `key: {file: PATH}` to the section `personal_data`"
+    if kept.hashes:
+        yield Finding(("personal_data",), "nothing is there to hash with", mend)
+    for index, one in enumerate(configuration.sources):
+        if kept.of(one.personal_data).hashes and not kept.hashes:
+            what = f"source `{one.name}`: nothing is there to hash with"
+            yield Finding(("sources", index, "personal_data"), what, mend)
+
+
 def _holders(configuration: Configuration) -> Iterator[tuple[str, int, Tenant | Source]]:
     yield from (("tenants", index, tenant) for index, tenant in enumerate(configuration.tenants))
     yield from (("sources", index, source) for index, source in enumerate(configuration.sources))
@@ -242,6 +256,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterable[Finding]], ...]] = (
     _sources,
     _webhooks,
     _mailboxes,
+    _personal_data,
     _keys,
     calendars,
     policies,

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.configuration.calendars import Calendar
 from shared.configuration.emails import SourceEmail
+from shared.configuration.personal_data import PersonalData, SourcePersonalData
 from shared.configuration.problems import refused
 from shared.configuration.secrets import SecretReference
 from shared.configuration.section import Section
@@ -121,6 +122,8 @@ class Source(Section):
     inbox: bool = False
     """Events of this source may also be written straight to the topic tickets.inbox.v1 (Kafka's own
     access rules then decide who may)."""
+    personal_data: SourcePersonalData = SourcePersonalData()
+    """What it keeps of people otherwise than the section `personal_data` says."""
 
 
 class AgeFrom(str, Enum):
@@ -283,6 +286,7 @@ class Configuration(Section):
     )
     sla: Sla = Field(default_factory=Sla)
     age: Age = Age()
+    personal_data: PersonalData = PersonalData()
     rules: Annotated[tuple[Rule, ...], Field(max_length=RULES_MAX)] = ()
     receivers: Annotated[tuple[Receiver, ...], Field(max_length=RECEIVERS_MAX)] = ()
     routes: Annotated[tuple[Route, ...], Field(max_length=ROUTES_MAX)] = ()

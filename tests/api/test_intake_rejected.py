@@ -27,7 +27,7 @@ async def guarded(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def log(running: World) -> RejectedLog:
-    return RejectedLog(running.bus, Sources(definitions_of(GUARDED)), running.clock)
+    return RejectedLog(running.bus, Sources(definitions_of(GUARDED, {})), running.clock)
 
 
 @pytest.mark.asyncio

@@ -251,7 +251,7 @@ async def test_what_could_not_be_used_is_retried_without_another_proof(running: 
                "x-own": f"it is {SECRET}"}  # fmt: skip
     answer = await send(running, "github", body, headers)
     (kept,) = await running.rejected()
-    log = RejectedLog(running.bus, Sources(definitions_of(CONFIGURATION)), running.clock)
+    log = RejectedLog(running.bus, Sources(definitions_of(CONFIGURATION, {})), running.clock)
     (still,) = await log.retry(Wanted())
     running.clock.set(to_us(NOW + timedelta(hours=2)))
     (retried,) = await log.retry(Wanted(ids=frozenset({answer.json()["rejected_id"]})))
@@ -274,7 +274,7 @@ async def test_one_ticket_of_several_that_cannot_be_used_does_not_hold_up_the_ot
     body = json.dumps([event, late]).encode()
     answer = await send(running, "hubspot", body, proof("hubspot", body))
     running.clock.set(to_us(NOW + timedelta(days=2)))
-    log = RejectedLog(running.bus, Sources(definitions_of(CONFIGURATION)), running.clock)
+    log = RejectedLog(running.bus, Sources(definitions_of(CONFIGURATION, {})), running.clock)
     (retried,) = await log.retry(Wanted())
     first, again, mended = await running.observations()
 
@@ -460,7 +460,7 @@ async def test_a_defect_of_an_adapter_loses_nothing_and_is_no_error_of_ours(
         async with world(tmp_path, CONFIGURATION) as running:
             answer = await send(running, "github", body, proof("github", body))
             kept = await running.rejected()
-            log = RejectedLog(running.bus, Sources(definitions_of(CONFIGURATION)), running.clock)
+            log = RejectedLog(running.bus, Sources(definitions_of(CONFIGURATION, {})), running.clock)
             await log.retry(Wanted())
 
             assert code == answer.status_code

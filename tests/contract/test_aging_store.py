@@ -184,6 +184,17 @@ async def test_a_mark_that_is_there_is_left_alone(store: Store) -> None:
     assert [b"first", b"new"] == [mark.body for mark in await store.marks("default", "s:1")]
 
 
+async def test_of_a_mark_that_is_rewritten_nothing_stays_whether_or_not_it_is_there(store: Store) -> None:
+    owner = await Owner.of(store)
+    kept, gone = (MarkRow("default", "s:1", b"%d" % number, b"with a name") for number in (1, 2))
+    await owner.commit(AgingChanges(marks=[kept, gone]))
+
+    erased = [gone._replace(body=b"without"), gone._replace(order=b"3", body=b"new")]
+    await owner.commit(AgingChanges(marks=[gone], rewritten=erased))
+
+    assert [kept, *erased] == await store.marks("default", "s:1")
+
+
 async def test_of_a_register_the_highest_revision_stays(store: Store) -> None:
     owner = await Owner.of(store)
     for revision in (2, 3, 1, 3):

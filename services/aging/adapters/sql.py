@@ -166,6 +166,7 @@ def _write(connection: Connection, commit: Commit[AgingChanges]) -> None:
     changes = commit.changes
     upsert(connection, TICKETS, changes.tickets, apart=INDEXED)
     insert_missing(connection, MARKS, changes.marks)
+    upsert(connection, MARKS, changes.rewritten)
     upsert(connection, REGISTERS, changes.registers, if_higher="revision")
     upsert(connection, FLOWS, changes.flows)
     # A ticket that is released and fails again in one batch stays; an observation that was put off and

@@ -127,6 +127,9 @@ class TicketDetail(TicketItem):
     tags: list[str]
     merged_into: str | None = Field(description="Key of the surviving ticket")
     asleep: bool = Field(description="First seen in an import that still runs: in no figure yet")
+    erased: bool = Field(
+        description="It was deleted once: nothing of its content is kept, and none that comes"
+    )
     version: int = Field(description="Counts the ticket's changes")
     episodes: list[Episode]
     absorbed: list[AbsorbedTicket]

@@ -103,6 +103,7 @@ def detail(
         tags=list(ticket.tags),
         merged_into=(ticket.link or None) if ticket.merged else None,
         asleep=row.asleep,
+        erased=ticket.erased,
         version=row.version,
         episodes=_episodes(ticket, timeline, max(now_us, row.updated_us)),
         absorbed=[AbsorbedTicket(key=each.ticket, at=each.at) for each in absorbed if not each.withdrawn],

@@ -31,6 +31,7 @@ from services.aging.core.batch import (
     Stated,
     TicketId,
 )
+from services.aging.core.erasure import erased
 from services.aging.core.facts import Statement, flow_changes, news
 from services.aging.core.fold import advance, extend
 from services.aging.core.lateness import is_ahead, is_late, late_tickets
@@ -246,13 +247,12 @@ class Backlog(Memory):
             outcome.refused.append(_too_many(arrival))
             return
         moved = copied(known)
-        drafts = self._attempt(
-            lambda: extend(moved, arrival.mark, arrival.order, terms=terms, until_us=clock_us)
-        )
+        mark = erased(id_[1], arrival.mark, arrival.order) if known.erased else arrival.mark
+        drafts = self._attempt(lambda: extend(moved, mark, arrival.order, terms=terms, until_us=clock_us))
         if isinstance(drafts, Failed):
             outcome.refused.append(Refused(arrival.origin, Refusal.FOLD_FAILED, drafts.error))
             return
-        outcome.marks[(id_, arrival.order)] = arrival.mark
+        outcome.marks[(id_, arrival.order)] = mark
         self._keep(outcome, id_, moved)
         imported = arrival.mark.run is not None
         cause = Cause.IMPORT if imported else Cause.OBSERVED
@@ -318,6 +318,9 @@ class Backlog(Memory):
         outcome.refused += [_too_many(arrival) for arrival in derived.too_many]
         for dated in derived.added:
             outcome.marks[(id_, dated.order)] = dated.mark
+        for dated in derived.rewritten:
+            outcome.marks.pop((id_, dated.order), None)  # added by this very batch, while it had its content
+            outcome.rewritten[(id_, dated.order)] = dated.mark
         ticket = derived.ticket
         if ticket is None:
             if was is not None and was.open:

@@ -119,6 +119,8 @@ class Outcome:
     asleep: dict[TicketId, Mark] = field(default_factory=dict)
     """Tickets first seen in an import run, with their first mark."""
     marks: dict[tuple[TicketId, bytes], Mark] = field(default_factory=dict)
+    rewritten: dict[tuple[TicketId, bytes], Mark] = field(default_factory=dict)
+    """Marks that lost their content; they may be there already, with it."""
     deferred: list[Arrival] = field(default_factory=list)
     registers: list[Absorbed] = field(default_factory=list)
     stated: list[Stated] = field(default_factory=list)
@@ -141,6 +143,6 @@ class Outcome:
     def empty(self) -> bool:
         """Whether nothing is to be written."""
         return not (
-            self.tickets or self.asleep or self.marks or self.deferred or self.registers or self.told
+            self.tickets or self.asleep or self.marks or self.rewritten or self.deferred or self.registers or self.told
             or self.refused or self.quarantined
         )  # fmt: skip

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from services.aging.core import attention, durations
 from services.aging.core.clock import next_us, retime
 from services.aging.core.clocks import Clocks, Standing, begun, matched, standing
+from services.aging.core.erasure import erases
 from services.aging.core.mark import Mark, order_of, without_repeats
 from services.aging.core.movement import is_stated
 from services.aging.core.shown import show_fields
@@ -87,6 +88,7 @@ def extends(ticket: Ticket, mark: Mark, order: bytes, terms: Terms, *, until_us:
         and mark.time_us > ticket.timed_us
         and (mark.time_us > ticket.updated_us or ticket.open)
         and creation_us(mark) >= ticket.created_us
+        and (ticket.erased or not erases(mark))
         and (not terms.policies or not _wants_story(ticket, mark, terms, until_us))
     )
 
@@ -229,6 +231,7 @@ def _take(ticket: Ticket, drafts: list[Draft], mark: Mark, terms: Terms, story: 
         ticket.updated_us = mark.time_us
     else:  # spoken in an absorbed ticket: whatever comes at or before its instant has to be sorted in
         ticket.timed_us = max(ticket.timed_us, mark.time_us)
+    ticket.erased |= erases(mark)
     if ticket.deleted and mark.activity is not Activity.RESTORED:
         return
     _overlay(ticket, mark.activity)

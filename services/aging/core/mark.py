@@ -54,6 +54,8 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=
     run: str | None = None
     dated_by_receipt: bool = False
     """`time_us` is when it came: the earliest of its repeats counts, see `without_repeats`."""
+    identity: bytes = b""
+    """What identifies it, where its content was erased; empty while the content tells (erasure.py)."""
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -104,11 +106,7 @@ def order_of(mark: Mark) -> bytes:
     How and when it was received is no part of it: the same observation by webhook and by import is one.
     Where its time is nothing but when it came, the time is no part of the identity either.
     """
-    time_us = None if mark.dated_by_receipt else mark.time_us
-    content = _encoder.encode(
-        (time_us, mark.sequence, mark.activity, mark.actor, mark.visibility, mark.reason, mark.fields)
-    )
-    identity = digest(mark.source.encode(), mark.id.encode(), content)
+    identity = mark.identity or _identity(mark)
     sequence = mark.sequence
     return b"".join(
         (
@@ -120,6 +118,14 @@ def order_of(mark: Mark) -> bytes:
             identity,
         )
     )
+
+
+def _identity(mark: Mark) -> bytes:
+    time_us = None if mark.dated_by_receipt else mark.time_us
+    content = _encoder.encode(
+        (time_us, mark.sequence, mark.activity, mark.actor, mark.visibility, mark.reason, mark.fields)
+    )
+    return digest(mark.source.encode(), mark.id.encode(), content)
 
 
 def identity_of(order: bytes) -> bytes:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from services.aging.core.batch import Arrival, Dated, Item, Register, TicketId
+from services.aging.core.erasure import erases, without_content
 from services.aging.core.facts import Statement, changes
 from services.aging.core.fold import derive
 from services.aging.core.mark import MARKS_MAX, identity_of, without_repeats
@@ -27,6 +28,8 @@ class Derived(NamedTuple):
 
     ticket: Ticket | None
     added: tuple[Dated, ...] = ()
+    rewritten: tuple[Dated, ...] = ()
+    """Marks that were there and lost their content."""
     registers: tuple[Absorbed, ...] = ()
     """Registers that are newer than those known."""
     before: Sequence[Draft] = ()
@@ -55,8 +58,9 @@ def derive_again(
     `was` is the ticket as stated before; None if nothing was ever stated of it (first sight, waking).
     `former`: the terms it was stated by, if the past was judged anew since. `again`: even if nothing came.
     """
-    added, repeated, too_many = _added(marks, [item for item in items if isinstance(item, Arrival)])
-    timeline = sorted((*marks, *added.values()), key=lambda dated: dated.order)
+    arrivals = [item for item in items if isinstance(item, Arrival)]
+    added, repeated, too_many = _added(marks, arrivals, is_erased=was is not None and was.erased)
+    timeline = without_content(id_[1], sorted((*marks, *added.values()), key=lambda dated: dated.order))
     newer = _newer(registers, [item.absorbed for item in items if isinstance(item, Register)])
     if not timeline or (was is not None and not added and not newer and not again):
         return Derived(None, registers=tuple(newer.values()), repeated=repeated, too_many=too_many)
@@ -76,23 +80,28 @@ def derive_again(
     )
     ticket.turns, ticket.revision, ticket.told = turns, telling.revision, telling.told
     ticket.version = was.version if was is not None else 0
+    known = {dated.order: dated.mark for dated in marks}
     return Derived(
         ticket,
-        tuple(added.values()),
-        tuple(newer.values()),
-        before,
-        after,
-        statements,
-        telling.said,
-        repeated,
-        too_many,
+        added=tuple(dated for dated in timeline if dated.order not in known),
+        rewritten=tuple(dated for dated in timeline if dated.mark != known.get(dated.order, dated.mark)),
+        registers=tuple(newer.values()),
+        before=before,
+        after=after,
+        statements=statements,
+        told=telling.said,
+        repeated=repeated,
+        too_many=too_many,
     )
 
 
 def _added(
-    marks: Sequence[Dated], arrivals: Sequence[Arrival]
+    marks: Sequence[Dated], arrivals: Sequence[Arrival], *, is_erased: bool
 ) -> tuple[dict[bytes, Dated], int, list[Arrival]]:
-    """Return the new marks, how many arrivals are none, and those for which there is no room."""
+    """Return the new marks, how many arrivals are none, and those for which there is no room.
+
+    There is room for what erases the others.
+    """
     known = {dated.order for dated in marks}
     earliest = {
         identity_of(dated.order): dated.order for dated in reversed(marks) if dated.mark.dated_by_receipt
@@ -106,7 +115,7 @@ def _added(
             continue
         if arrival.mark.dated_by_receipt:
             earliest[identity_of(arrival.order)] = arrival.order
-        if len(known) + len(added) >= MARKS_MAX:
+        if len(known) + len(added) >= MARKS_MAX and (is_erased or not erases(arrival.mark)):
             too_many.append(arrival)
         else:
             added[arrival.order] = Dated(arrival.order, arrival.mark)

@@ -134,6 +134,8 @@ class Ticket(msgspec.Struct, array_like=True, gc=False):
     """Reassignments and reopenings."""
     signals: int = 0
     """What asks for attention while it is open, one bit each: see attention.py."""
+    erased: bool = False
+    """It was deleted once, so nothing of its content is kept, and none that comes: see erasure.py."""
 
     @property
     def open(self) -> bool:

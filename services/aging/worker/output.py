@@ -6,7 +6,7 @@ picture, and last the clock that covers it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -116,7 +116,8 @@ class Output:
         ]
         changes = AgingChanges(
             tickets=[self._row(id_, ticket, backlog) for id_, ticket in outcome.tickets.items()],
-            marks=[MarkRow(*id_, order, encode_mark(mark)) for (id_, order), mark in outcome.marks.items()],
+            marks=_mark_rows(outcome.marks),
+            rewritten=_mark_rows(outcome.rewritten),
             quarantined=[
                 QuarantineRow(self._partition, *id_, self._now_us, error)
                 for id_, error in outcome.quarantined.items()
@@ -260,3 +261,7 @@ class Output:
             bare = msgspec.structs.replace(kept, body=b"", headers={}, content_type="", detail=detail)
             outgoing = to_outgoing(bare)
         self._records.append(outgoing)
+
+
+def _mark_rows(marks: Mapping[tuple[TicketId, bytes], Mark]) -> list[MarkRow]:
+    return [MarkRow(*id_, order, encode_mark(mark)) for (id_, order), mark in marks.items()]

@@ -1,4 +1,4 @@
-"""Changes made by hand are observations like everybody else's: `barometer ticket void|close|revive|retry`.
+"""Changes made by hand are observations like everybody else's: `barometer ticket void|close|erase|revive|retry`.
 
 A ticket whose 'solved' was lost upstream must not stay the oldest for ever. A correction never edits
 state; it says what a person saw at an instant and why, so it survives replays and can be undone.
@@ -31,8 +31,10 @@ class Correction(str, Enum):
     """It was no ticket: spam, a test. Leaves the stock, counts as no resolution."""
     CLOSE = "close"
     """It is over."""
+    ERASE = "erase"
+    """Nothing is to be kept of who it is about and what it says. Leaves the stock as void; cannot be undone."""
     REVIVE = "revive"
-    """It is a ticket after all: undoes void, spam, deleted and merged."""
+    """It is a ticket after all: undoes void, spam, deleted and merged. What was erased stays gone."""
     RETRY = "retry"
     """Nothing new: derive it again, now that what put it in quarantine is mended."""
 
@@ -40,6 +42,7 @@ class Correction(str, Enum):
 _ACTIVITIES: Final = {
     Correction.VOID: Activity.SPAM,
     Correction.CLOSE: Activity.UPDATED,
+    Correction.ERASE: Activity.DELETED,
     Correction.REVIVE: Activity.RESTORED,
     Correction.RETRY: Activity.UPDATED,
 }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
 from services.intake.core.mail.mailbox import Mailbox
+from services.intake.core.personal_data import Protection
 from shared.contracts.tickets import SHOWABLE_STATUSES, Channel, Kind, Priority, Status, WaitReason
 
 T = TypeVar("T")
@@ -61,6 +62,8 @@ class SourceDefinition:
     """Events of this source may also come by the topic tickets.inbox.v1."""
     mailbox: Mailbox = field(default_factory=Mailbox)
     """How mails of this source are read."""
+    protection: Protection = field(default_factory=Protection)
+    """What is kept of people."""
     vendor: str | None = None
     """Whose webhooks it takes: a key of vendors.VENDORS. Its words are among the maps above."""
 

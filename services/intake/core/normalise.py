@@ -47,6 +47,7 @@ class Normaliser:
         self._prefix = f"{definition.name}:"
         self._channel = UNSET if definition.channel is None else definition.channel
         self._kind = UNSET if definition.kind is None else definition.kind
+        self._protection = definition.protection if definition.protection.is_needed else None
 
     def json(self, raw: bytes | Raw, defaults: Defaults, arrival: Arrival) -> Normalised | Rejection:
         """Return the observation of one plain JSON ticket."""
@@ -119,7 +120,7 @@ class Normaliser:
     ) -> Normalised:
         status, wait_reason, raw_status, unmapped = self._status(ticket)
         priority, raw_priority, unmapped = self._priority(ticket, unmapped)
-        created_at = ticket.created_at
+        requester, assignee, subject = self._of_people(ticket)
         fields = TicketFields(
             status=status,
             wait_reason=wait_reason,
@@ -129,14 +130,14 @@ class Normaliser:
             kind=self._kind if ticket.kind is UNSET else ticket.kind,
             channel=self._channel if ticket.channel is UNSET else ticket.channel,
             queue=ticket.queue,
-            assignee=ticket.assignee,
+            assignee=assignee,
             segment=ticket.segment,
             category=ticket.category,
-            requester=ticket.requester,
-            subject=ticket.subject,
+            requester=requester,
+            subject=subject,
             tags=ticket.tags,
             url=ticket.url,
-            created_at=_utc(created_at) if created_at else created_at,
+            created_at=_utc(ticket.created_at) if ticket.created_at else ticket.created_at,
             merged_into=merged_into,
         )
         merged = merged_into is not UNSET and merged_into is not None
@@ -158,6 +159,13 @@ class Normaliser:
             fields=fields,
         )
         return Normalised(observation, unmapped)
+
+    def _of_people(self, ticket: PlainTicket) -> tuple[_Text, _Text, _Text]:
+        if self._protection is None:
+            return ticket.requester, ticket.assignee, ticket.subject
+        return self._protection.shown(
+            self.definition.tenant, ticket.requester, ticket.assignee, ticket.subject
+        )
 
     def _status(self, ticket: PlainTicket) -> _Status:
         word = ticket.status
@@ -200,6 +208,7 @@ class Normaliser:
         return f"{self._prefix}{text}"
 
 
+_Text = str | None | UnsetType
 _Status = tuple[
     Status | None | UnsetType, WaitReason | None | UnsetType, str | None | UnsetType, tuple[str, ...]
 ]

@@ -43,6 +43,8 @@ class AgingDatabase(Database):
             self.tickets.put(ticket)
         for mark in changes.marks:
             self.marks.put_missing(mark)
+        for mark in changes.rewritten:
+            self.marks.put(mark)
         for register in changes.registers:
             known = self.registers.get(register.tenant, register.survivor, register.ticket)
             if known is None or known.revision < register.revision:

@@ -106,6 +106,8 @@ _FIELDS: Final = st.builds(
     queue=_maybe(st.sampled_from(["first", "second"])),
     assignee=_maybe(st.sampled_from(["ann", "bob"])),
     category=_maybe(st.just("billing"), often=5),
+    requester=_maybe(st.sampled_from(["kim", "sam"])),
+    subject=_maybe(st.sampled_from(["Printer", "Screen"])),
     created_at=st.one_of(
         *[st.just(UNSET)] * 6,
         st.none(),

@@ -12,6 +12,7 @@ from copy import copy
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from services.aging.core.age import AgePolicy
 from services.aging.core.backlog import Backlog
@@ -37,7 +38,7 @@ from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket, TurnKey, decode_ticket, encode_ticket
 from shared.contracts.backlog import FactType
 from shared.contracts.instants import SECOND_US
-from shared.contracts.tickets import Absorbed, Observation
+from shared.contracts.tickets import Absorbed, Activity, Observation
 from shared.contracts.topics import partition_of, ticket_key
 
 T = TypeVar("T")
@@ -161,8 +162,7 @@ class Partition:
         return [Dated(order, decode_mark(body)) for order, body in sorted(self.marks.get(id_, {}).items())]
 
     def _keep(self, outcome: Outcome) -> None:
-        for (id_, order), mark in outcome.marks.items():
-            self.marks.setdefault(id_, {}).setdefault(order, encode_mark(mark))
+        self._keep_marks(outcome)
         self.rows.update({id_: encode_ticket(ticket) for id_, ticket in outcome.tickets.items()})
         for id_ in outcome.asleep:
             assert id_ not in self.rows
@@ -181,6 +181,12 @@ class Partition:
             self.turns[key] = stated.statement.turn
         self.told += outcome.told
         self.refused += outcome.refused
+
+    def _keep_marks(self, outcome: Outcome) -> None:
+        for (id_, order), mark in outcome.marks.items():
+            self.marks.setdefault(id_, {}).setdefault(order, encode_mark(mark))
+        for (id_, order), mark in outcome.rewritten.items():
+            self.marks.setdefault(id_, {})[order] = encode_mark(mark)
 
     # What must hold.
 
@@ -209,6 +215,19 @@ class Partition:
             assert 0 == self.backlog.flow_error(tenant)
         self._check_cells()
         self._check_facts(awake)
+        for id_, ticket in awake.items():
+            self._check_erasure(id_, ticket)
+
+    def _check_erasure(self, id_: TicketId, ticket: Ticket) -> None:
+        marks = [dated.mark for dated in self.timeline(id_)]
+        assert ticket.erased == any(mark.activity is Activity.DELETED for mark in marks)
+        if ticket.erased:
+            shown = [(mark.fields.requester, mark.fields.subject, mark.fields.url) for mark in marks]
+            assert {(UNSET, UNSET, UNSET)} == set(shown)
+            assert all(mark.reason is None or mark.activity is Activity.DELETED for mark in marks)
+            assert ("", "", "") == (ticket.requester, ticket.subject, ticket.url)
+            named = [mark.fields.assignee for mark in marks if mark.fields.assignee]
+            assert all(str(one).startswith("erased-") for one in (*named, ticket.assignee or "erased-"))
 
     def _check_cells(self) -> None:
         book = self.backlog.cells

@@ -30,7 +30,7 @@ def shown(seconds: int, seed: int = 1) -> list[Shown]:
 
 
 def observations(said: list[Shown]) -> list[Observation]:
-    normalisers = {each.name: Normaliser(each) for each in definitions_of(CONFIGURATION)}
+    normalisers = {each.name: Normaliser(each) for each in definitions_of(CONFIGURATION, {})}
     found = []
     for number, one in enumerate(said):
         arrival = Arrival(from_us(BEGIN_US), LATEST)

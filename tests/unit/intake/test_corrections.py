@@ -22,6 +22,7 @@ def correct(
     [
         (Correction.VOID, Activity.SPAM, TicketFields()),
         (Correction.CLOSE, Activity.UPDATED, TicketFields(status=Status.CLOSED)),
+        (Correction.ERASE, Activity.DELETED, TicketFields()),
         (Correction.REVIVE, Activity.RESTORED, TicketFields()),
         (Correction.RETRY, Activity.UPDATED, TicketFields()),
     ],

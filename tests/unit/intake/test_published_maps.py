@@ -24,7 +24,7 @@ def published(of: Configuration) -> ConfigVersion:
 
 
 def test_a_published_map_wins_over_the_file() -> None:
-    [here, _] = definitions_of(configuration("new"), published(configuration("waiting/vendor", "phone")))
+    [here, _] = definitions_of(configuration("new"), {}, published(configuration("waiting/vendor", "phone")))
 
     assert {"Parked": ShownStatus(Status.WAITING, WaitReason.VENDOR)} == here.statuses
     assert ShownStatus(Status.IN_PROGRESS) == here.status_default
@@ -32,6 +32,6 @@ def test_a_published_map_wins_over_the_file() -> None:
 
 
 def test_a_source_that_no_version_knows_keeps_its_file() -> None:
-    [here, _] = definitions_of(configuration("new"), published(Configuration()))
+    [here, _] = definitions_of(configuration("new"), {}, published(Configuration()))
 
     assert {"Parked": ShownStatus(Status.NEW)} == here.statuses

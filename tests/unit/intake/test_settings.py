@@ -36,7 +36,7 @@ def test_what_cannot_be_is_refused_at_start(environment: dict[str, str]) -> None
 
 
 def test_without_a_configuration_a_plain_ticket_belongs_to_default() -> None:
-    (only,) = definitions_of(Configuration())
+    (only,) = definitions_of(Configuration(), {})
 
     assert ("default", "default") == (only.tenant, only.name)
 
@@ -52,7 +52,7 @@ def test_a_configured_source_is_known_with_its_maps_and_siblings() -> None:
           - name: tracker
         """
     )
-    desk = {each.name: each for each in definitions_of(configuration)}["desk"]
+    desk = {each.name: each for each in definitions_of(configuration, {})}["desk"]
 
     assert {
         "Pending": ShownStatus(Status.WAITING, WaitReason.CUSTOMER),
