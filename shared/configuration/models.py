@@ -36,7 +36,7 @@ DEFAULT_TENANT: Final = "default"
 DEFAULT_SOURCE: Final = "default"
 
 TENANTS_MAX: Final = 1_000
-SOURCES_MAX: Final = 1_000
+SOURCES_MAX: Final = 10_000
 KEYS_MAX: Final = 100
 CALENDARS_MAX: Final = 200
 EDGES_MAX: Final = 16
