@@ -9,12 +9,21 @@ by offsets that lie outside the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    NodeNotReadyError,
+    NoError,
+    RequestTimedOutError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v5
@@ -41,6 +50,8 @@ TOPIC_WAIT_S_MAX: Final = 20.0
 CREATE_TRIES_MAX: Final = 5
 _TOPIC_RESOURCE: Final = 2
 _DAY_MS: Final = 86_400_000
+_AWAY: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
+"""A broker that cannot be reached, or does not answer."""
 _BATCH_BYTES_MAX: Final = RECORD_BYTES_MAX + 64 * 1024
 """A record and the batch around it."""
 
@@ -154,9 +165,11 @@ class ClusterFacts(NamedTuple):
     topics: Mapping[str, TopicFacts]
 
 
-async def ask(client: AIOKafkaClient, topics: Sequence[str]) -> ClusterFacts:
-    """Return what a broker knows of the cluster and of `topics` now."""
-    answer = (await client.send(client.get_random_node(), _TopicsRequest(topics))).to_object()
+async def ask(client: AIOKafkaClient, topics: Sequence[str], *, node: int | None = None) -> ClusterFacts:
+    """Return what broker `node` (None: any that answers) knows of the cluster and of `topics` now."""
+    request = _TopicsRequest(topics)
+    sending = _send_to_any(client, request) if node is None else client.send(node, request)
+    answer = (await sending).to_object()
     found: dict[str, TopicFacts] = {}
     for topic in answer["topics"]:
         error = for_code(topic["error_code"])
@@ -171,6 +184,17 @@ async def ask(client: AIOKafkaClient, topics: Sequence[str]) -> ClusterFacts:
     return ClusterFacts(str(answer["cluster_id"]), len(answer["brokers"]), found)
 
 
+async def _send_to_any(client: AIOKafkaClient, request: object, *, first: int | None = None) -> Any:
+    """Return the answer of broker `first` (None: any), or of another: with one of three away, two serve."""
+    first = client.get_random_node() if first is None else first
+    others = [broker.nodeId for broker in client.cluster.brokers() if broker.nodeId != first]
+    for node in others:
+        with suppress(*_AWAY):
+            return await client.send(first, request)
+        first = node
+    return await client.send(first, request)
+
+
 async def ensure(client: AIOKafkaClient, wanted: Mapping[str, tuple[Topic, int]]) -> None:
     """Create what is missing of `wanted`, wait until it can be used, and check the cleanup of the rest."""
     if not wanted:
@@ -182,11 +206,27 @@ async def ensure(client: AIOKafkaClient, wanted: Mapping[str, tuple[Topic, int]]
             await _create(client, topic, partitions, brokers=cluster.brokers)
     async with asyncio.timeout(TOPIC_WAIT_S_MAX):
         while True:
-            facts = (await ask(client, list(wanted))).topics
-            if facts.keys() == wanted.keys() and all(topic.ready for topic in facts.values()):
+            if await _known_everywhere(client, wanted.keys()):
                 break
             await asyncio.sleep(RETRY_WAIT_MS / 1_000)
     await _check_cleanup(client, [topic for topic, _ in wanted.values()])
+
+
+async def _known_everywhere(client: AIOKafkaClient, topics: Collection[str]) -> bool:
+    """Return whether each broker that answers has `topics` with a leader for each partition.
+
+    Brokers hear of a new topic one after the other, and the next request may go to any of them.
+    """
+    answered = False
+    for broker in client.cluster.brokers():
+        try:
+            facts = (await ask(client, list(topics), node=broker.nodeId)).topics
+        except _AWAY:
+            continue  # it catches up before it answers again
+        if facts.keys() != set(topics) or not all(topic.ready for topic in facts.values()):
+            return False
+        answered = True
+    return answered
 
 
 async def _create(client: AIOKafkaClient, topic: Topic, partitions: int, *, brokers: int) -> None:
@@ -200,8 +240,8 @@ async def _create(client: AIOKafkaClient, topic: Topic, partitions: int, *, brok
         )
         # Under KRaft any broker passes it on; before, only the controller took it.
         controller = client.cluster.controller
-        node = client.get_random_node() if controller is None else controller.nodeId
-        answer = await client.send(node, request)
+        first = None if controller is None else controller.nodeId
+        answer = await _send_to_any(client, request, first=first)
         _, code, *text = answer.topic_errors[0]
         error = for_code(code)
         if error in (NoError, TopicAlreadyExistsError):
@@ -241,7 +281,7 @@ def topic_config(topic: Topic, replicas: int) -> dict[str, str]:
 
 async def _check_cleanup(client: AIOKafkaClient, topics: Sequence[Topic]) -> None:
     resources = [(_TOPIC_RESOURCE, topic.name, ["cleanup.policy"]) for topic in topics]
-    answer = await client.send(client.get_random_node(), DescribeConfigsRequest(resources, False))  # noqa: FBT003
+    answer = await _send_to_any(client, DescribeConfigsRequest(resources, False))  # noqa: FBT003
     expected = {topic.name: topic.cleanup.value for topic in topics}
     for code, reason, _, name, entries in answer.resources:
         if (error := for_code(code)) is not NoError:
