@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from shared.clock import SystemClock
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -17,6 +19,8 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    at_us: int = 0
+    """When it came, by the host's clock."""
 
 
 @dataclass(slots=True)
@@ -56,7 +60,7 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.received.append(Received(self.path, headers, body))
+            receiver.received.append(Received(self.path, headers, body, SystemClock().now_us()))
             answer = receiver.next_answer()
             if answer.hangs:
                 receiver.closing.wait()

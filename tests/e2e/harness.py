@@ -15,8 +15,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 import httpx2
@@ -260,12 +261,18 @@ def composed(service: str) -> dict[str, str]:
 
 
 def three_processes(
-    directory: Path, *, bus: str, databases: Mapping[str, str], config: Path | None = None, **environment: str
+    directory: Path,
+    *,
+    bus: str,
+    databases: Mapping[str, str],
+    config: Path | None = None,
+    own: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    **environment: str,
 ) -> Deployment:
     """Return the three services on `bus`, not started, with the settings that docker-compose.yml gives them.
 
-    Only addresses differ from there. Databases on Postgres are brought to the newest schema first, as
-    Compose does.
+    Only addresses differ from there, and what `own` says for single services. Databases on Postgres are brought
+    to the newest schema first, as Compose does.
     """
     for service, url in databases.items():
         if url.startswith("postgresql"):
@@ -278,10 +285,23 @@ def three_processes(
         if service in databases:
             settings["BAROMETER_DATABASE"] = databases[service]
         settings.pop("PGPASSWORD", None)  # the tests' server trusts loopback
+        settings |= own.get(service, {})
         processes[service] = Process(service, service, directory=directory, environment=settings)
     return Deployment(
         directory=directory, bus=bus, databases=dict(databases), processes=processes, config=config
     )
+
+
+def with_aging(deployment: Deployment, number: int) -> Deployment:
+    """Return `deployment` with another aging process, `aging-NUMBER`, beside those it has; not started."""
+    name = f"aging-{number}"
+    settings = {
+        **composed("aging"), "BAROMETER_BUS": deployment.bus, "BAROMETER_DATABASE": deployment.databases["aging"],
+        "BAROMETER_CONFIG": "", "BAROMETER_MEMBER": name,
+    }  # fmt: skip
+    settings.pop("PGPASSWORD", None)
+    another = Process(name, "aging", directory=deployment.directory, environment=settings)
+    return replace(deployment, processes={**deployment.processes, name: another})
 
 
 def eventually(

@@ -58,27 +58,27 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     """Give a broker shared by the whole run (or the one BAROMETER_TEST_KAFKA names). Never stop it."""
     given = os.environ.get("BAROMETER_TEST_KAFKA")
     if given:
-        _record(request, "Kafka", f"at {given}")
+        record(request, "Kafka", f"at {given}")
         yield Kafka(given)
         return
-    with _have(request, "Kafka", KafkaServer) as server:
-        _record(request, "Kafka", KAFKA_VERSION)
+    with have(request, "Kafka", KafkaServer) as server:
+        record(request, "Kafka", KAFKA_VERSION)
         yield Kafka(server.bootstrap)
 
 
 @pytest.fixture
 def kafka_server(request: pytest.FixtureRequest) -> Iterator[KafkaServer]:
     """Give a started broker of the test's own, which it may stop, kill and start again."""
-    with _have(request, "Kafka", KafkaServer) as server:
-        _record(request, "Kafka", KAFKA_VERSION)
+    with have(request, "Kafka", KafkaServer) as server:
+        record(request, "Kafka", KAFKA_VERSION)
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     """Give a server shared by the whole run; `new_database()` makes a database. Never stop it."""
-    with _have(request, "PostgreSQL", PostgresServer) as server:
-        _record(request, "PostgreSQL", postgres_version())
+    with have(request, "PostgreSQL", PostgresServer) as server:
+        record(request, "PostgreSQL", postgres_version())
         yield server
 
 
@@ -93,8 +93,8 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def prometheus(request: pytest.FixtureRequest) -> Iterator[PrometheusServer]:
     """Give a Prometheus that is not started yet: add targets and rules, then `start()`."""
-    server = _have(request, "Prometheus", PrometheusServer)
-    _record(request, "Prometheus", prometheus_version())
+    server = have(request, "Prometheus", PrometheusServer)
+    record(request, "Prometheus", prometheus_version())
     yield server
     server.close()
 
@@ -102,8 +102,8 @@ def prometheus(request: pytest.FixtureRequest) -> Iterator[PrometheusServer]:
 @pytest.fixture(scope="session", name="promtool")
 def promtool_path(request: pytest.FixtureRequest) -> Path:
     """Give the path of promtool."""
-    path = _have(request, "Prometheus", promtool)
-    _record(request, "Prometheus", prometheus_version())
+    path = have(request, "Prometheus", promtool)
+    record(request, "Prometheus", prometheus_version())
     return path
 
 
@@ -116,7 +116,7 @@ def shared_data(request: pytest.FixtureRequest) -> Path:
             f"shared data: no directory ../shared/{directory.name}"
         )
         pytest.skip("the shared data are not there (BAROMETER_SHARED_DATA)")
-    _record(request, "shared data", "yes")
+    record(request, "shared data", "yes")
     return directory
 
 
@@ -126,7 +126,7 @@ def free_port() -> int:
     return child.free_port()
 
 
-def _have(request: pytest.FixtureRequest, part: str, make: Callable[[], _Part]) -> _Part:
+def have(request: pytest.FixtureRequest, part: str, make: Callable[[], _Part]) -> _Part:
     """Make `part`, or skip (in CI: fail) and remember why."""
     try:
         return make()
@@ -141,7 +141,7 @@ def _give_up(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def _record(request: pytest.FixtureRequest, part: str, version: str) -> None:
+def record(request: pytest.FixtureRequest, part: str, version: str) -> None:
     request.config.stash[_ran][part] = version
 
 

@@ -1,7 +1,8 @@
 """A real Apache Kafka node from its jars: no container engine, no root.
 
-One node is broker and controller. Its settings differ from a production broker's only where that saves
-waiting: single replicas, no delay before the first rebalance, short session timeouts allowed.
+One node is broker and controller, alone or one of a cluster (cluster.py). Its settings differ from a production
+broker's only where that saves waiting: single replicas, no delay before the first rebalance, short session
+timeouts allowed.
 
     python -m tests.servers.kafka fetch      copies the jars (once, about a minute)
     python -m tests.servers.kafka run        runs a node until interrupted
@@ -89,7 +90,7 @@ class KafkaServer:
     """One Kafka node. Data survive `stop`, `kill9` and `start` again; `close` removes them."""
 
     def __init__(self, *, settings: Mapping[str, str] | None = None, heap: str = "512m") -> None:
-        """Prepare a node; `settings` are further lines of server.properties. Raises Unavailable."""
+        """Prepare a node; `settings` are further lines of server.properties, see `configure`. Raises Unavailable."""
         self._jars = jars_directory()
         self._heap = heap
         self._settings = dict(settings or {})
@@ -110,18 +111,36 @@ class KafkaServer:
         return f"kafka://{self.bootstrap}"
 
     @property
+    def controller(self) -> str:
+        """The address for the other nodes of a cluster, host:port."""
+        return f"127.0.0.1:{self._controller_port}"
+
+    def configure(self, settings: Mapping[str, str]) -> None:
+        """Add lines of server.properties before the first start; an empty value takes a line of ours out."""
+        self._settings |= settings
+
+    @property
     def alive(self) -> bool:
         """Whether the node's process runs."""
         return self._child is not None and self._child.alive
 
     def start(self) -> Self:
         """Start the node and return it once it answers. Raises StartFailed."""
+        return self.begin().wait_ready()
+
+    def begin(self) -> Self:
+        """Start the node without waiting for it: it may need the others of its cluster. Raises StartFailed."""
         assert not self.alive, "the node runs already"
         properties = self._directory / "server.properties"
         if not properties.exists():
             properties.write_text(self._properties(), encoding="utf-8")
             self._format(properties)
         self._child = Child(self._command("kafka.Kafka", str(properties)), self.log)
+        return self
+
+    def wait_ready(self) -> Self:
+        """Return once the node answers. Raises StartFailed."""
+        assert self._child is not None
         self._child.wait_ready(self._answers)
         return self
 
@@ -151,8 +170,9 @@ class KafkaServer:
         return [_java(), *flags, "-cp", f"{self._jars}/*", main_class, *arguments]
 
     def _format(self, properties: Path) -> None:
-        tool = self._command("kafka.tools.StorageTool", "format", "--standalone")
-        command = [*tool, "-t", "YmFyb21ldGVyLXRlc3RzLQ", "-c", str(properties)]
+        tool = self._command("kafka.tools.StorageTool", "format")
+        alone = [] if "controller.quorum.voters" in self._settings else ["--standalone"]
+        command = [*tool, *alone, "-t", "YmFyb21ldGVyLXRlc3RzLQ", "-c", str(properties)]
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
             raise StartFailed(f"Kafka's storage could not be formatted: {done.stdout}{done.stderr}")
@@ -161,10 +181,10 @@ class KafkaServer:
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{self.controller}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "controller.listener.names": "CONTROLLER",
-            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self._controller_port}",
+            "controller.quorum.bootstrap.servers": self.controller,
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": str(self._directory / "data"),
             "auto.create.topics.enable": "false",
@@ -184,7 +204,7 @@ class KafkaServer:
             "log.cleaner.backoff.ms": "500",
             "controlled.shutdown.enable": "false",
         }
-        return "".join(f"{key}={value}\n" for key, value in {**settings, **self._settings}.items())
+        return "".join(f"{key}={value}\n" for key, value in {**settings, **self._settings}.items() if value)
 
     def _answers(self) -> bool:
         try:
