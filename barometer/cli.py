@@ -65,7 +65,14 @@ _GROUPS: Final = (
             ("clock", "barometer.sla.terminal:clock", "When is a promise due, and is it broken?"),
         ),
     ),
-    ("db", "Databases.", (("upgrade", "barometer.db:upgrade", "Bring the databases to this version."),)),
+    (
+        "db",
+        "Databases.",
+        (
+            ("upgrade", "barometer.db:upgrade", "Bring the databases to this version."),
+            ("vacuum", "barometer.db:vacuum", "Leave nothing in the files of what was deleted."),
+        ),
+    ),
     ("key", "API keys.", (("new", "barometer.key:new", "Make a key: the token and its SHA-256."),)),
 )
 

@@ -1,4 +1,4 @@
-"""`barometer db upgrade`: brings a service's database to the schema of this version."""
+"""`barometer db upgrade|vacuum`: databases brought to the schema of this version, or rid of what was deleted."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from barometer.exits import Refused, complain, reported
 from barometer.places import data_directory, environment
 from shared.sql.engine import opened
 from shared.sql.migrate import upgrade as upgrade_schema
+from shared.sql.sqlite import vacuum as vacuum_file
 
 Service = Literal["aging", "alerting", "intake"]
 SERVICES: tuple[Service, ...] = ("aging", "alerting", "intake")
@@ -31,6 +32,25 @@ def upgrade(
         data: The data directory of `barometer serve` (which upgrades by itself at start).
     """
     return reported(lambda: asyncio.run(_upgrade(service, database, data)))
+
+
+def vacuum(*, data: Path | None = None) -> int:
+    """Write the databases of a data directory anew, so that nothing of what was deleted is left in their files.
+
+    Args:
+        data: The data directory of `barometer serve`, which must not run meanwhile.
+    """
+    return reported(lambda: _vacuum(data_directory(data)))
+
+
+def _vacuum(directory: Path) -> int:
+    found = [path for each in SERVICES if (path := database_file(directory, each)).exists()]
+    if not found:
+        raise Refused(f"there is no database in {directory}; Postgres has its own: VACUUM FULL")
+    for path in found:
+        vacuum_file(path)
+        print(f"{path}: nothing is left in it of what was deleted")
+    return 0
 
 
 async def _upgrade(service: Service | None, database: str | None, data: Path | None) -> int:
