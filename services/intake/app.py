@@ -24,6 +24,8 @@ from services.intake.api.emails import Parts as EmailParts
 from services.intake.api.mailroom import Mailroom
 from services.intake.api.mailroom import Parts as MailroomParts
 from services.intake.api.publishing import Parts, Publishing
+from services.intake.api.web_form import Parts as WebFormParts
+from services.intake.api.web_form import WebForms
 from services.intake.api.webhooks import Parts as WebhookParts
 from services.intake.api.webhooks import Webhooks
 from services.intake.core.sources import Sources
@@ -33,9 +35,11 @@ from services.intake.settings import (
     MailPorts,
     Settings,
     definitions_of,
+    forms_of,
     hooks_of,
     inbound_of,
     mailboxes_of,
+    proxies_of,
 )
 from services.intake.worker.inbox import InboxWorker
 from services.intake.worker.inbox import Parts as InboxParts
@@ -109,7 +113,13 @@ def service(
         return (Check("bus", appending.complaint()), Check("inbox", inbox.complaint()))
 
     listeners = _listeners(mail or MailPorts(), configuration, mailroom, sources, limits)
-    return Service(router(publishing, webhooks, emails), {"inbox": inbox, **listeners}, checks)
+    forms = WebForms(
+        WebFormParts(
+            forms_of(configuration, environment), sources, clock, counted, limits, _fresh_id, in_flight,
+            appending, proxies_of(environment),
+        )
+    )  # fmt: skip
+    return Service(router(publishing, webhooks, emails, forms), {"inbox": inbox, **listeners}, checks)
 
 
 def _listeners(

@@ -43,6 +43,33 @@ class Outcome(str, Enum):
     """A request whose events the bus did not acknowledge; the sender was told to come again."""
 
 
+class FormOutcome(str, Enum):
+    """What becomes of a post to a public form, label `outcome` of `barometer_form_posts_total`."""
+
+    ACCEPTED = "accepted"
+    """On the bus, acknowledged."""
+    INVALID = "invalid"
+    """A field is missing or wrong; the page says which, and shows the text again."""
+    HONEYPOT = "honeypot"
+    """This and the next four: asked to confirm, because it looks like a machine's."""
+    TOO_FAST = "too_fast"
+    LINKS = "links"
+    REPEATED = "repeated"
+    FLOOD = "flood"
+    TOKEN_FORGED = "token_forged"  # noqa: S105 - an outcome
+    """No token of this form; asked again with one."""
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - an outcome
+    """The page was open for too long; asked again."""
+    FOREIGN = "foreign"
+    """Posted by a page of another site."""
+    THROTTLED = "throttled"
+    """Too many from one address."""
+    REFUSED = "refused"
+    """Not read: too large, of an unknown type, or too much in flight."""
+    UNAVAILABLE = "unavailable"
+    """The bus did not acknowledge; the page shows the text again."""
+
+
 class Counters(Protocol):
     """Counts outcomes; never fails, never waits."""
 
@@ -60,6 +87,10 @@ class Counters(Protocol):
 
     def count_untrusted(self, source: str, number: int = 1) -> None:
         """Count `number` more requests in the name of `source` that proved nothing; 0 shows the counter."""
+        ...
+
+    def count_form(self, source: str, outcome: FormOutcome, number: int = 1) -> None:
+        """Count `number` more posts to the form of `source`; 0 shows the counter."""
         ...
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -22,9 +23,11 @@ from services.intake.core.mail.mailbox import Mailbox
 from services.intake.core.personal_data import Protection
 from services.intake.core.vendors import VENDORS
 from services.intake.core.vendors.port import Vocabulary
+from services.intake.core.web_form.definition import EmailAsked, WebForm
 from services.intake.core.webhook import Hook
 from shared.configuration.emails import EmailWebhook
 from shared.configuration.facts import source_meaning
+from shared.configuration.forms import SourceForm
 from shared.configuration.loader import read_secret
 from shared.configuration.models import Configuration, Source
 from shared.configuration.personal_data import KEY_CHARACTERS_MIN, PersonalData
@@ -76,6 +79,20 @@ class Limits:
     """Answer 429. Bounds the memory of bodies not yet acknowledged by the bus."""
     body_wait_seconds: int = 30
     """Answer 408. A sender that stalls must not hold its share of what is in flight."""
+    form_body_bytes_max: int = 32 * KIB
+    """Answer 413. A form has a few lines, percent-encoded."""
+    form_fill_seconds_min: int = 3
+    """Posted sooner than a person reads, a form has to be confirmed."""
+    form_fill_seconds_max: int = 43_200
+    """How long a page stays open; then it is shown again, with a new token."""
+    form_window_seconds: int = 600
+    """What the next three count within."""
+    form_address_posts_max: int = 20
+    """Answer 429. An office behind one address writes fewer."""
+    form_addresses_max: int = 10_000
+    """Addresses counted; beyond them the oldest is forgotten. A megabyte."""
+    form_posts_max: int = 200
+    """From here on each post to a form has to be confirmed."""
     retry_after_seconds: int = 2
     """What 429 and 503 tell the sender to wait."""
 
@@ -272,6 +289,40 @@ def _hook(source: Source, webhook: SourceWebhook, environment: Mapping[str, str]
         unsigned=webhook.unsigned,
         url=webhook.url,
     )
+
+
+def forms_of(configuration: Configuration, environment: Mapping[str, str]) -> tuple[WebForm, ...]:
+    """Return the public forms, with the secrets read. Raises ConfigurationInvalid for one that is not there."""
+    return tuple(
+        _form(source, source.form, environment) for source in configuration.sources if source.form is not None
+    )
+
+
+def _form(source: Source, form: SourceForm, environment: Mapping[str, str]) -> WebForm:
+    return WebForm(
+        tenant=source.tenant,
+        source=source.name,
+        secrets=tuple(_secret(source, one, environment) for one in form.all_secrets),
+        language=form.language.value,
+        title=form.title,
+        intro=form.intro,
+        thanks=form.thanks,
+        redirect=form.redirect,
+        email=EmailAsked(form.email.value),
+        categories=form.categories,
+        queue=form.queue,
+        origins=frozenset(form.origins),
+    )
+
+
+def proxies_of(environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks of our own proxies, whose X-Forwarded-For counts. Raises SettingsInvalid."""
+    shown = environment.get(f"{PREFIX}TRUSTED_PROXIES", "")
+    try:
+        return tuple(ip_network(each.strip(), strict=False) for each in shown.split(",") if each.strip())
+    except ValueError as error:
+        mend = "list addresses or networks, such as 127.0.0.1, 10.0.0.0/8"
+        raise SettingsInvalid(f"{PREFIX}TRUSTED_PROXIES: {error}; {mend}") from None
 
 
 def _secret(source: Source, reference: SecretReference, environment: Mapping[str, str]) -> str:

@@ -76,6 +76,22 @@ def _webhooks(configuration: Configuration) -> Iterator[Finding]:
             yield Finding((*path, "kind"), what, mend)
 
 
+def _forms(configuration: Configuration) -> Iterator[Finding]:
+    """A form is for everybody, so nothing else on its port may be."""
+    shown = [(index, one) for index, one in enumerate(configuration.sources) if one.form is not None]
+    yield from _repeats(
+        ((("sources", index, "name"), one.name) for index, one in shown), "the address /v1/forms/NAME of"
+    )
+    for index, one in shown:
+        path = ("sources", index, "form")
+        if one.kind is not SourceKind.GENERIC:
+            what = f"source `{one.name}` is {one.kind.value}'s, and a form's tickets are not there"
+            yield Finding(path, what, "give the form a source of its own, without `kind`")
+        if not configuration.has_keys:
+            what = f"whoever reaches the form of `{one.name}` could read and publish everything: there are no keys"
+            yield Finding(path, what, "add a key under `tenants[].keys` (`barometer key new` makes one)")
+
+
 def _mailboxes(configuration: Configuration) -> Iterator[Finding]:
     """A mail that comes by SMTP belongs to the source whose mailbox it is for."""
     yield from _repeats(
@@ -255,6 +271,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterable[Finding]], ...]] = (
     _tenants,
     _sources,
     _webhooks,
+    _forms,
     _mailboxes,
     _personal_data,
     _keys,

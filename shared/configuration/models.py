@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.configuration.calendars import Calendar
 from shared.configuration.emails import SourceEmail
+from shared.configuration.forms import SourceForm
 from shared.configuration.personal_data import PersonalData, SourcePersonalData
 from shared.configuration.problems import refused
 from shared.configuration.secrets import SecretReference
@@ -114,6 +115,8 @@ class Source(Section):
     webhook: SourceWebhook | None = None
     """Of a vendor's kind: what proves its requests. Checked in checks.py."""
     email: SourceEmail = SourceEmail()
+    form: SourceForm | None = None
+    """A public page on which anybody may open a ticket. Off unless it is there. Checked in checks.py."""
     keys: Annotated[tuple[SourceKey, ...], Field(max_length=KEYS_MAX)] = ()
     status: StatusMap = StatusMap()
     priority: PriorityMap = PriorityMap()

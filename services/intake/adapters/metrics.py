@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter
 
 from services.intake.core.rejection import Reason
-from services.intake.ports import Outcome
+from services.intake.ports import FormOutcome, Outcome
 
 SERVICE = "intake"
 
@@ -35,6 +35,12 @@ class PrometheusCounters:
             ["source"],
             registry=registry,
         )
+        self._forms = Counter(
+            "barometer_form_posts",
+            "Posts to public forms, by source and outcome.",
+            ["source", "outcome"],
+            registry=registry,
+        )
         self._ignored_reasons: set[str] = set()
         # Children are bound once: looking one up costs four times as much as counting.
         self._outcomes = {outcome: events.labels(SERVICE, outcome.value) for outcome in Outcome}
@@ -58,6 +64,10 @@ class PrometheusCounters:
     def count_untrusted(self, source: str, number: int = 1) -> None:
         """See `Counters.count_untrusted`."""
         self._untrusted.labels(source).inc(number)
+
+    def count_form(self, source: str, outcome: FormOutcome, number: int = 1) -> None:
+        """See `Counters.count_form`."""
+        self._forms.labels(source, outcome.value).inc(number)
 
 
 def counters(registry: CollectorRegistry) -> PrometheusCounters:

@@ -17,10 +17,13 @@ from starlette.responses import Response
 from services.intake.api.document import POST_EVENTS
 from services.intake.api.emails import POST_EMAILS, POST_SERVICE_EMAILS, Emails
 from services.intake.api.publishing import Publishing
+from services.intake.api.web_form import WebForms
+from services.intake.api.web_form_document import GET_FORMS, POST_FORMS
 from services.intake.api.webhook_document import POST_WEBHOOKS
 from services.intake.api.webhooks import HEAD, Webhooks
 
 WEBHOOKS: Final = "/v1/webhooks/{source}"
+FORMS: Final = "/v1/forms/{source}"
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -34,7 +37,7 @@ class RawRoute(APIRoute):
         return endpoint
 
 
-def router(publishing: Publishing, webhooks: Webhooks, emails: Emails) -> APIRouter:
+def router(publishing: Publishing, webhooks: Webhooks, emails: Emails, forms: WebForms) -> APIRouter:
     """Return the routes of intake; error answers are problems by shared/http/problems.py."""
     routes = APIRouter(route_class=RawRoute, tags=["intake"])
 
@@ -48,5 +51,9 @@ def router(publishing: Publishing, webhooks: Webhooks, emails: Emails) -> APIRou
     # Trello asks by HEAD; and a redirect to the address without its slash would end some subscriptions.
     routes.add_api_route(WEBHOOKS, webhooks.take, methods=[HEAD], include_in_schema=False)
     routes.add_api_route(f"{WEBHOOKS}/", webhooks.take, methods=["POST", HEAD], include_in_schema=False)
+    routes.add_api_route(FORMS, forms.show, methods=["GET"], **GET_FORMS)
+    routes.add_api_route(FORMS, forms.take, methods=["POST"], **POST_FORMS)
+    routes.add_api_route(FORMS, forms.allow, methods=["OPTIONS"], include_in_schema=False)
+    routes.add_api_route(f"{FORMS}/thanks", forms.thank, methods=["GET"], include_in_schema=False)
 
     return routes
