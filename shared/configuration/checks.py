@@ -8,6 +8,7 @@ from typing import Final
 from shared.configuration.calendar_checks import calendars
 from shared.configuration.document import Path
 from shared.configuration.facts import DOCUMENT_BYTES_MAX, canonical, facts_document
+from shared.configuration.forms import FormEmail
 from shared.configuration.models import (
     AGE_MEASURES,
     SIDE_DIMENSIONS,
@@ -27,6 +28,7 @@ from shared.configuration.problems import did_you_mean
 from shared.configuration.validation import Finding
 from shared.configuration.webhooks import SourceKind
 from shared.contracts.durations import duration_text
+from shared.contracts.personal_data import Handling
 from shared.contracts.tickets import OPEN_STATUSES, Channel, Kind, Priority, WaitReason
 
 
@@ -83,6 +85,7 @@ def _forms(configuration: Configuration) -> Iterator[Finding]:
         ((("sources", index, "name"), one.name) for index, one in shown), "the address /v1/forms/NAME of"
     )
     for index, one in shown:
+        assert one.form is not None, "chosen above"
         path = ("sources", index, "form")
         if one.kind is not SourceKind.GENERIC:
             what = f"source `{one.name}` is {one.kind.value}'s, and a form's tickets are not there"
@@ -90,6 +93,14 @@ def _forms(configuration: Configuration) -> Iterator[Finding]:
         if not configuration.has_keys:
             what = f"whoever reaches the form of `{one.name}` could read and publish everything: there are no keys"
             yield Finding(path, what, "add a key under `tenants[].keys` (`barometer key new` makes one)")
+        kept = configuration.personal_data.of(one.personal_data)
+        is_asked = one.form.email is not FormEmail.HIDDEN
+        if kept.subject is not Handling.PLAIN or (is_asked and kept.requester is not Handling.PLAIN):
+            what = f"the form of `{one.name}` asks people for what `personal_data` does not keep"
+            mend = (
+                "give the source `personal_data: {requester: plain, subject: plain}`, or set `email: hidden`"
+            )
+            yield Finding(path, what, mend)
 
 
 def _mailboxes(configuration: Configuration) -> Iterator[Finding]:

@@ -79,7 +79,13 @@ class Normaliser:
     def ticket(self, ticket: PlainTicket, defaults: Defaults, arrival: Arrival) -> Normalised | Rejection:
         """Return the observation of a typed ticket."""
         if has_part(ticket):
-            whole = with_part(ticket, arrival, envelope_id=defaults.ticket_id, envelope_time=defaults.time)
+            whole = with_part(
+                ticket,
+                arrival,
+                envelope_id=defaults.ticket_id,
+                envelope_time=defaults.time,
+                key=self.definition.protection.key,
+            )
             if isinstance(whole, list):
                 return rejected_for(whole)
             ticket = whole

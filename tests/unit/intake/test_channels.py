@@ -16,9 +16,11 @@ from services.intake.core.arrival import Arrival, Defaults
 from services.intake.core.channels.parts import PART_EXPECTED, PART_MEMBER_TYPES, PARTS
 from services.intake.core.definition import SourceDefinition
 from services.intake.core.normalise import Normalised, Normaliser
+from services.intake.core.personal_data import Protection
 from services.intake.core.rejection import Rejection
 from shared.codec.decoding import decode
 from shared.codec.encoding import to_outgoing
+from shared.contracts.personal_data import Handling
 from shared.contracts.records import Record
 from shared.contracts.tickets import TAGS_MAX, Activity, Actor, Channel, Observation, Status, Visibility
 
@@ -163,6 +165,21 @@ def test_a_messengers_conversation_is_a_ticket_that_does_not_show_the_number() -
     assert found.observation.ticket.startswith("desk:sms/")
     assert "4915155501003" not in repr(found)
     assert found.observation.ticket == again.observation.ticket
+
+
+def test_where_requesters_are_hashed_a_conversations_id_is_too_so_that_trying_numbers_finds_nothing() -> None:
+    part = json.dumps({"messaging": {"provider": "sms", "conversation": "4915155501003"}}).encode()
+    keys = []
+    for key in (b"", b"one key", b"another key"):
+        protection = Protection(requester=Handling.HASHED if key else Handling.PLAIN, key=key)
+        found = Normaliser(SourceDefinition(name="desk", protection=protection)).json(
+            part, FRESH, Arrival.at(NOW)
+        )
+        assert isinstance(found, Normalised)
+        keys.append(found.observation.ticket)
+
+    assert 3 == len(set(keys))
+    assert {len("desk:sms/") + 16} == {len(each) for each in keys}
 
 
 def test_an_id_of_the_ticket_or_of_its_envelope_comes_before_that_of_the_part() -> None:

@@ -135,13 +135,30 @@ def test_a_form_that_cannot_be_is_refused_with_its_line_and_mend(form: str, said
     [
         ("sources:\n  - {name: contact, form: {secret: {env: A}}}\n", "there are no keys"),
         (
+            (
+                f"{KEYS}personal_data: {{requester: hashed, key: {{env: K}}}}\n"
+                "sources:\n  - {name: c, form: {secret: {env: A}}}\n"
+            ),
+            "does not keep",
+        ),
+        (
+            (
+                f"{KEYS}sources:\n"
+                "  - {name: c, personal_data: {subject: dropped}, form: {email: hidden, secret: {env: A}}}\n"
+            ),
+            "does not keep",
+        ),
+        (
             f"{KEYS}sources:\n  - {{name: c, kind: github, webhook: {{unsigned: true}}, form: {{secret: {{env: A}}}}}}\n",
             "give the form a source of its own",
         ),
         (
             KEYS
             + "sources:\n"
-            + "".join(f"  - {{name: c, tenant: {each}, form: {{secret: {{env: A}}}}}}\n" for each in ("default", "b")),
+            + "".join(
+                f"  - {{name: c, tenant: {each}, form: {{secret: {{env: A}}}}}}\n"
+                for each in ("default", "b")
+            ),
             "/v1/forms/NAME",
         ),
     ],

@@ -32,6 +32,7 @@ from services.intake.core.channels.parts import (
     WebPart,
 )
 from services.intake.core.explain import unprintable
+from services.intake.core.personal_data import PREFIX, hashed
 from services.intake.core.rejection import Fault, Reason, pointer_to
 from services.intake.core.ticket import PlainTicket
 from shared.contracts.event_id import derived_id
@@ -80,9 +81,17 @@ def has_part(ticket: PlainTicket) -> bool:
 
 
 def with_part(
-    ticket: PlainTicket, arrival: Arrival, *, envelope_id: str | None, envelope_time: datetime | None
+    ticket: PlainTicket,
+    arrival: Arrival,
+    *,
+    envelope_id: str | None,
+    envelope_time: datetime | None,
+    key: bytes = b"",
 ) -> PlainTicket | list[Fault]:
-    """Return `ticket` with what its part implies filled in where nothing else says it; or what is wrong."""
+    """Return `ticket` with what its part implies filled in where nothing else says it; or what is wrong.
+
+    `key` is the one under which requesters are hashed, empty without one.
+    """
     name, *others = [each for each in CHANNELS if getattr(ticket, each)]
     part: Part = getattr(ticket, name)
     faults = [*_several(name, others), *_other_channel(ticket, name), *_values(name, part, arrival)]
@@ -91,6 +100,8 @@ def with_part(
         return faults
     implied = _IMPLIED[name](part, ticket.time or envelope_time or arrival.received_at)
     implied["channel"] = CHANNELS[name]
+    if isinstance(part, MessagingPart) and part.conversation is not UNSET:
+        implied["id"] = _hidden(part, key)
     if envelope_id is not None:
         implied.pop("id", None)
     if envelope_time is not None:
@@ -165,11 +176,21 @@ def _messaging(part: MessagingPart, shown_at: datetime) -> Implied:
     implied: Implied = {} if part.by is UNSET else {**_SPOKEN[part.by.value]}
     if part.by is By.AGENT and _is_unheard(part, shown_at):
         implied = {**_UNHEARD}
-    if part.conversation is not UNSET:
-        # With SMS and WhatsApp this is the customer's number, which belongs into no key.
-        digits = derived_id("messaging", part.provider, part.conversation)[:_ID_DIGITS]
-        implied["id"] = f"{part.provider}/{digits}"
     return implied
+
+
+def _hidden(part: MessagingPart, key: bytes) -> str:
+    """Return the id of a messenger's conversation: with SMS and WhatsApp that is the customer's number.
+
+    Under the key that hides requesters it cannot be found by trying numbers, where there is such a key.
+    """
+    conversation = str(part.conversation)
+    digits = (
+        hashed(key, part.provider, conversation).removeprefix(PREFIX)
+        if key
+        else derived_id("messaging", part.provider, conversation)
+    )
+    return f"{part.provider}/{digits[:_ID_DIGITS]}"
 
 
 def _is_unheard(part: MessagingPart, shown_at: datetime) -> bool:
