@@ -47,6 +47,8 @@ def a_ticket(number: int, version: int, *, leaves: bool = False) -> TicketRow:
         kind="operational", priority=f"p{number % 4 + 1}", channel="email", queue=f"queue {number % 30}",
         assignee=f"agent {number % 200}", segment="", category=f"category {number % 50}",
         subject=f"Printer {number} does not print since monday", version=version, body=chance.randbytes(300),
+        duplicate_group=None if leaves else number * 0x9E3779B97F4A7C15 % (1 << 63),
+        job=None if leaves else number % 20_000 * 0x9E3779B97F4A7C15 % (1 << 63),
     )  # fmt: skip
 
 
@@ -102,7 +104,11 @@ async def measure(url: str, tickets: int) -> dict[str, float]:
             loaded += len(chunk)
         reading = time.perf_counter() - began
         began = time.perf_counter()
-        await store.find(TicketFilter("default", open=True), after=None, newest_first=False, limit=100)
+        page = await store.find(TicketFilter("default", open=True), after=None, newest_first=False, limit=100)
+        listing, began = time.perf_counter() - began, time.perf_counter()
+        await store.group_sizes("default", "job", [row.job for row in page if row.job is not None])
+        sizing, began = time.perf_counter() - began, time.perf_counter()
+        await store.largest_groups(TicketFilter("default", open=True), "job", at_least=2, limit=20)
         return {
             "first_load_rows_per_second": round(tickets / loading),
             "observations_per_second": round(BATCH * BATCHES / sum(taking)),
@@ -110,7 +116,9 @@ async def measure(url: str, tickets: int) -> dict[str, float]:
             "commit_ms_median": round(sorted(taking)[BATCHES // 2] * 1e3, 1),
             "commit_ms_max": round(max(taking) * 1e3, 1),
             "load_open_us_per_ticket": round(reading / loaded * 1e6, 2),
-            "list_page_ms": round((time.perf_counter() - began) * 1e3, 2),
+            "list_page_ms": round(listing * 1e3, 2),
+            "group_sizes_of_a_page_ms": round(sizing * 1e3, 2),
+            "largest_groups_ms": round((time.perf_counter() - began) * 1e3, 2),
         }
 
 

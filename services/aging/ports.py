@@ -47,6 +47,10 @@ class TicketRow(NamedTuple):
     """The fold, encoded by services.aging.core.ticket."""
     flags: int = 0
     """What asks for attention and how its promises stand, one bit each: core/attention.py. For counting."""
+    duplicate_group: int | None = None
+    """Which open tickets probably say the same by the same requester: core/groups.py. None: no group."""
+    job: int | None = None
+    """Which open tickets can be handled together."""
 
 
 class OpenRow(NamedTuple):
@@ -193,6 +197,8 @@ class TicketFilter(NamedTuple):
     created_before_us: int | None = None
     """Age at least: aged_from_us at or before this instant."""
     created_after_us: int | None = None
+    groups: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """(column, accepted ids): duplicate_group, job."""
 
 
 class Cursor(NamedTuple):
@@ -214,6 +220,25 @@ class Group(NamedTuple):
     """Counts of tickets at least as old as each asked edge."""
     flagged: tuple[int, ...] = ()
     """Counts of tickets with each of the flags that are COUNTED."""
+
+
+class TicketGroup(NamedTuple):
+    """Open tickets that share one duplicate group or job."""
+
+    id: int
+    tickets: int
+    oldest_us: int
+    """The earliest instant an age in it counts from."""
+    oldest: str
+    """Key of the ticket of that age, the smallest of several; empty if it left while we looked."""
+
+
+class TicketGroups(NamedTuple):
+    """The largest groups, and what all of them come to."""
+
+    largest: Sequence[TicketGroup]
+    groups: int
+    tickets: int
 
 
 class Moved(NamedTuple):
@@ -271,6 +296,19 @@ class AgingQueries(Protocol):
         self, wanted: TicketFilter, by: Sequence[str], *, edges_us: Sequence[int], now_us: int
     ) -> Sequence[Group]:
         """Return the open, awake tickets counted by `by` (columns), each with its ages at `now_us`."""
+        ...
+
+    async def group_sizes(self, tenant: str, by: str, ids: Sequence[int]) -> Mapping[int, int]:
+        """Return how many open, awake tickets have each of `ids` in the column `by`; none of them: absent."""
+        ...
+
+    async def largest_groups(
+        self, wanted: TicketFilter, by: str, *, at_least: int, limit: int
+    ) -> TicketGroups:
+        """Return up to `limit` groups, by the column `by`, of at least so many open, awake tickets.
+
+        The largest come first, of equal ones the one with the oldest ticket, then the smaller id.
+        """
         ...
 
     def alive_at(self, wanted: TicketFilter, at_us: int) -> AsyncGenerator[Sequence[TicketRow], None]:

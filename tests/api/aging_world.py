@@ -19,6 +19,7 @@ from services.aging.api.surface import Arrange
 from services.aging.core.age import AgePolicy, AgeVersion
 from services.aging.core.attention import flags_of
 from services.aging.core.fold import derive
+from services.aging.core.groups import groups_of
 from services.aging.core.mark import Mark, encode_mark, order_of
 from services.aging.core.merges import encode_register
 from services.aging.core.terms import Terms
@@ -127,6 +128,7 @@ def a_row(tenant: str, key: str, ticket: Ticket, *, asleep: bool) -> TicketRow:
         wait_reason=ticket.wait_reason, kind=ticket.kind, priority=ticket.priority, channel=ticket.channel,
         queue=ticket.queue, assignee=ticket.assignee, segment=ticket.segment, category=ticket.category,
         subject=ticket.subject, version=1, body=encode_ticket(ticket), flags=flags_of(ticket),
+        **groups_of(tenant, ticket)._asdict(),
     )  # fmt: skip
     return row._replace(body=b"", open=False, status="new", left_us=None) if asleep else row
 

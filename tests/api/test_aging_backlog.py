@@ -248,8 +248,8 @@ async def test_every_route_and_figure_is_documented(world: World) -> None:
     )
     document = app.openapi()
     paths = {
-        "/v1/tickets", "/v1/tickets/{key}", "/v1/tickets/{key}/explain", "/v1/backlog", "/v1/backlog/morning",
-        "/v1/quarantine", "/v1/sla/preview",
+        "/v1/tickets", "/v1/tickets/{key}", "/v1/tickets/{key}/explain", "/v1/backlog", "/v1/backlog/groups",
+        "/v1/backlog/morning", "/v1/quarantine", "/v1/sla/preview",
     }  # fmt: skip
     assert paths == set(document["paths"])
     for path in document["paths"].values():

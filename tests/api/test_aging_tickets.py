@@ -48,6 +48,7 @@ async def test_a_line_of_the_list_says_what_a_person_needs(stocked: World) -> No
         "assignee": "ann", "segment": None, "category": None, "age_seconds": 50 * 3600,
         "age_bucket": "24-72h", "created_at": "2026-03-01T06:00:00Z", "updated_at": "2026-03-03T06:00:00Z",
         "left_at": None, "due": None, "past_sla": False, "at_risk": False, "clocks": [], "attention": [], "place": None,
+            "duplicate_group": None, "duplicates": None, "job": None, "together": None,
     } == line  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def ticket_rows() -> st.SearchStrategy[TicketRow]:
         **{
             **columns, **numbers,
             "partition": st.integers(-(2**31), 2**31 - 1), "left_us": st.none() | INTS, "body": BYTES,
-            "flags": st.integers(0, 127),
+            "flags": st.integers(0, 127), "duplicate_group": st.none() | INTS, "job": st.none() | INTS,
         },
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from services.aging.adapters.sql import MIGRATIONS
 from services.aging.adapters.tables import ASLEEP, METADATA, STOCK, TICKETS
@@ -84,10 +84,27 @@ def spelled(text: str) -> str:
 async def test_on_sqlite_each_question_is_answered_from_its_index_without_sorting(
     tmp_path: Path, index: str, statement: Select[tuple[object, ...]]
 ) -> None:
+    assert [f"SEARCH tickets USING INDEX {index}"] == await plan_of(tmp_path, statement)
+
+
+@pytest.mark.parametrize("group", [TICKETS.c.job, TICKETS.c.duplicate_group], ids=["job", "duplicate group"])
+async def test_on_sqlite_groups_are_counted_from_an_index_without_a_look_at_the_tickets(
+    tmp_path: Path, group: ColumnElement[int]
+) -> None:
+    some = select(group, func.count()).where(STOCK, TICKETS.c.tenant == "a", group.in_([1, 2]))
+    every = select(group, func.count(), func.min(TICKETS.c.aged_from_us)).where(
+        STOCK, TICKETS.c.tenant == "a", group.is_not(None)
+    )
+    for statement in (some, every):
+        plan = await plan_of(tmp_path, statement.group_by(group))
+        assert "SEARCH tickets USING COVERING INDEX tickets_by_age (tenant=?)" == plan[0]
+
+
+async def plan_of(directory: Path, statement: Select[*tuple[object, ...]]) -> list[str]:
     def plan(connection: Connection) -> list[str]:
         sql = statement.compile(connection, compile_kwargs={"literal_binds": True})
         return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
 
-    async with opened(f"sqlite+aiosqlite:///{tmp_path}/aging.db") as engine:
+    async with opened(f"sqlite+aiosqlite:///{directory}/aging.db") as engine:
         await upgrade(engine, MIGRATIONS)
-        assert [f"SEARCH tickets USING INDEX {index}"] == await read(engine, plan)
+        return await read(engine, plan)

@@ -28,6 +28,8 @@ from services.aging.ports import (
     QuarantineRow,
     RegisterRow,
     TicketFilter,
+    TicketGroup,
+    TicketGroups,
     TicketRow,
 )
 from shared.runtime.port import NotOwner, StoreMisconfigured
@@ -352,7 +354,8 @@ async def test_groups_are_what_counting_the_rows_gives(
 
 
 async def test_a_list_is_narrowed_by_columns_and_by_age(store: Store) -> None:
-    young, old = a_ticket("s:1", aged_from_us=NOW_US - 1), a_ticket("s:2", aged_from_us=NOW_US - DAY_US)
+    young = a_ticket("s:1", aged_from_us=NOW_US - 1, duplicate_group=7)
+    old = a_ticket("s:2", aged_from_us=NOW_US - DAY_US, job=INT64_MIN)
     other = a_ticket("s:3", queue="second", aged_from_us=NOW_US - 2 * DAY_US)
     await (await Owner.of(store)).commit(AgingChanges(tickets=[young, old, other]))
     for expected, wanted in (
@@ -361,6 +364,8 @@ async def test_a_list_is_narrowed_by_columns_and_by_age(store: Store) -> None:
         ([], TicketFilter("default", dimensions=(("queue", ("first",)), ("priority", ("p1",))))),
         ([other, old], TicketFilter("default", created_before_us=NOW_US - DAY_US)),
         ([young], TicketFilter("default", created_after_us=NOW_US - DAY_US)),
+        ([old], TicketFilter("default", groups=(("job", (7, INT64_MIN)),))),
+        ([], TicketFilter("default", groups=(("job", (7,)), ("duplicate_group", (7,))))),
         ([], TicketFilter("nobody")),
     ):
         assert expected == await store.find(wanted, after=None, newest_first=False, limit=9)
@@ -423,3 +428,69 @@ async def test_what_an_order_is_made_from_is_each_ticket_of_the_list_once(store:
     wanted = TicketFilter(tenant, open=True, dimensions=(("queue", ("first",)),))
     found = [row async for chunk in store.bodies(wanted) for row in chunk]
     assert [(0, f"s:{number}", b"%d" % number) for number in range(3)] == sorted(found)
+
+
+grouped = st.lists(
+    st.builds(
+        lambda days, queue, group, job, asleep, left: a_ticket(
+            aged_from_us=NOW_US - days * DAY_US, queue=queue, duplicate_group=group, job=job, asleep=asleep,
+            open=not left, left_us=NOW_US if left else None,
+        ),
+        st.integers(0, 3), st.sampled_from(["", "first"]), st.sampled_from([None, INT64_MIN, -1]),
+        st.sampled_from([None, 0, 1, INT64_MAX]), st.booleans(), st.booleans(),
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+def sized(rows: Sequence[TicketRow], by: str) -> list[TicketGroup]:
+    """The groups of `rows`, counted the plain way, the largest first."""
+    groups: dict[int, list[TicketRow]] = {}
+    for row in rows:
+        if (group := getattr(row, by)) is not None:
+            groups.setdefault(group, []).append(row)
+    found = []
+    for group, members in groups.items():
+        oldest = min(members, key=lambda row: (row.aged_from_us, row.ticket))
+        found.append(TicketGroup(group, len(members), oldest.aged_from_us, oldest.ticket))
+    return sorted(found, key=lambda each: (-each.tickets, each.oldest_us, each.id))
+
+
+@few
+@given(stock=grouped, by=st.sampled_from(["duplicate_group", "job"]))
+async def test_the_size_of_a_group_is_how_many_open_and_awake_tickets_share_it(
+    store: Store, stock: list[TicketRow], by: str
+) -> None:
+    tenant, rows = await stocked(store, stock)
+    sizes = {
+        each.id: each.tickets for each in sized([row for row in rows if row.open and not row.asleep], by)
+    }
+    assert sizes == await store.group_sizes(tenant, by, [INT64_MIN, -1, 0, 1, 2, INT64_MAX])
+    assert {id_: size for id_, size in sizes.items() if id_ == 1} == await store.group_sizes(tenant, by, [1])
+    assert {} == await store.group_sizes(next(tenants), by, [1]) == await store.group_sizes(tenant, by, [])
+
+
+@few
+@given(
+    stock=grouped,
+    by=st.sampled_from(["duplicate_group", "job"]),
+    at_least=st.integers(1, 4),
+    limit=st.integers(1, 3),
+    queues=st.sampled_from([(), ("first",)]),
+)
+async def test_the_largest_groups_come_first_with_their_oldest_tickets_and_what_all_come_to(
+    store: Store, stock: list[TicketRow], by: str, at_least: int, limit: int, queues: tuple[str, ...]
+) -> None:
+    tenant, rows = await stocked(store, stock)
+    counted = [row for row in rows if row.open and not row.asleep and (not queues or row.queue in queues)]
+    groups = [each for each in sized(counted, by) if each.tickets >= at_least]
+    expected = TicketGroups(groups[:limit], len(groups), sum(each.tickets for each in groups))
+    wanted = TicketFilter(tenant, open=True, dimensions=(("queue", queues),))
+    assert expected == await store.largest_groups(wanted, by, at_least=at_least, limit=limit)
+
+
+async def test_a_ticket_follows_its_changes_from_group_to_group(store: Store) -> None:
+    owner = await Owner.of(store)
+    for job, sizes in ((1, {1: 1}), (2, {2: 1}), (None, {})):
+        await owner.commit(AgingChanges(tickets=[a_ticket(job=job)]))
+        assert sizes == await store.group_sizes("default", "job", [1, 2])

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, not_, select, tuple_
 
 from services.aging.adapters.tables import FLOWS, MARKS, PARTITIONS, QUARANTINE, REGISTERS, STOCK, TICKETS
 from services.aging.core.attention import COUNTED
@@ -25,6 +25,8 @@ from services.aging.ports import (
     QuarantineRow,
     RegisterRow,
     TicketFilter,
+    TicketGroup,
+    TicketGroups,
     TicketRow,
 )
 from shared.contracts.instants import SECOND_US
@@ -41,6 +43,9 @@ DIMENSIONS: Final = (
     "assignee",
 )  # fmt: skip
 """Columns that tickets may be filtered and grouped by."""
+
+GROUPS: Final = ("duplicate_group", "job")
+"""Columns of ids that tickets share."""
 
 _T: Final = TICKETS.c
 
@@ -118,6 +123,47 @@ class SqlAgingQueries:
         rows = await self._rows(statement.group_by(*columns).order_by(*columns))
         return [_group_of(row, len(columns)) for row in rows]
 
+    async def group_sizes(self, tenant: str, by: str, ids: Sequence[int]) -> Mapping[int, int]:
+        """Return how many open, awake tickets have each of `ids` in the column `by`; none of them: absent."""
+        group = _group_column(by)
+        statement = (
+            select(group, func.count()).where(STOCK, _T.tenant == tenant, group.in_(ids)).group_by(group)
+        )
+        return {row[0]: row[1] for row in await self._rows(statement)}
+
+    async def largest_groups(
+        self, wanted: TicketFilter, by: str, *, at_least: int, limit: int
+    ) -> TicketGroups:
+        """Return up to `limit` groups of at least so many open, awake tickets, the largest first."""
+        group, oldest_us = _group_column(by), func.min(_T.aged_from_us)
+        shared = [STOCK, *_matching(wanted), group.is_not(None)]
+        largest = (
+            select(
+                group, func.count(), oldest_us, func.count().over(), func.sum(func.count()).over()
+            ).where(*shared).group_by(group).having(func.count() >= at_least)
+            .order_by(func.count().desc(), oldest_us, group).limit(limit)
+        )  # fmt: skip
+
+        def found(connection: Connection) -> TicketGroups:
+            rows = connection.execute(largest).all()
+            if not rows:
+                return TicketGroups([], 0, 0)
+            # By both alone, each of which may belong to another group: so it is a search for each in the index.
+            ids, begins = {row[0] for row in rows}, {row[2] for row in rows}
+            keys = select(group, _T.aged_from_us, func.min(_T.ticket)).where(
+                *shared, group.in_(ids), _T.aged_from_us.in_(begins)
+            )
+            key_of = {
+                (row[0], row[1]): row[2] for row in connection.execute(keys.group_by(group, _T.aged_from_us))
+            }
+            return TicketGroups(
+                [TicketGroup(row[0], row[1], row[2], key_of.get((row[0], row[2]), "")) for row in rows],
+                rows[0][3],
+                int(rows[0][4]),
+            )
+
+        return await read(self._engine, found)
+
     async def alive_at(self, wanted: TicketFilter, at_us: int) -> AsyncGenerator[Sequence[TicketRow], None]:
         """Yield, in chunks, awake tickets created by `at_us` that were or may have been open then.
 
@@ -191,6 +237,7 @@ def _matching(wanted: TicketFilter) -> list[ColumnElement[bool]]:
     for name, accepted in wanted.dimensions:
         if accepted:
             conditions.append(_dimension(name).in_(accepted))
+    conditions += [_group_column(name).in_(ids) for name, ids in wanted.groups if ids]
     if wanted.created_before_us is not None:
         conditions.append(_T.aged_from_us <= wanted.created_before_us)
     if wanted.created_after_us is not None:
@@ -201,6 +248,12 @@ def _matching(wanted: TicketFilter) -> list[ColumnElement[bool]]:
 def _dimension(name: str) -> ColumnElement[str]:
     assert name in DIMENSIONS, name
     column: ColumnElement[str] = _T[name]
+    return column
+
+
+def _group_column(name: str) -> ColumnElement[int]:
+    assert name in GROUPS, name
+    column: ColumnElement[int] = _T[name]
     return column
 
 

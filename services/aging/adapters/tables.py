@@ -66,6 +66,8 @@ TICKETS: Final = Table(
     Column("version", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("flags", Integer, nullable=False, server_default="0"),
+    Column("duplicate_group", BigInteger),
+    Column("job", BigInteger),
     postgresql_with={"fillfactor": TICKETS_FILL_PERCENT},
 )
 
@@ -74,7 +76,7 @@ STOCK: Final = and_(_T.open, not_(_T.asleep))
 """Open and awake: what every figure is about, and the condition of two indexes."""
 ASLEEP: Final = _T.asleep == true()
 
-INDEXED: Final = ("partition", "open", "asleep", "aged_from_us", "left_us")
+INDEXED: Final = ("partition", "open", "asleep", "aged_from_us", "left_us", "duplicate_group", "job")
 """Columns in an index or its condition: an update that names one of them pays on SQLite for every index
 that has it, whether or not the value changes."""
 
@@ -82,8 +84,13 @@ that has it, whether or not the value changes."""
 def _define_indexes() -> None:
     # Read at take-over, in the order of the table, so nearly sequentially.
     Index("tickets_stock", _T.partition, sqlite_where=STOCK, postgresql_where=STOCK)
-    # Lists by age. The key is in it so that pages go on exactly where the last one ended.
-    Index("tickets_by_age", _T.tenant, _T.aged_from_us, _T.ticket, sqlite_where=STOCK, postgresql_where=STOCK)
+    # Lists by age. The key is in it so that pages go on exactly where the last one ended. Behind it stand the groups, so
+    # that they are counted from these narrow rows alone (SQLite wants the condition's columns for that, too): a fifth
+    # of the time, for some bytes a ticket, where an index of their own would cost each ticket that comes or leaves.
+    Index(
+        "tickets_by_age", _T.tenant, _T.aged_from_us, _T.ticket, _T.duplicate_group, _T.job, _T.open, _T.asleep,
+        sqlite_where=STOCK, postgresql_where=STOCK,
+    )  # fmt: skip
     # Woken in order of keys when the import run has ended; empty otherwise.
     Index("tickets_asleep", _T.partition, _T.tenant, _T.ticket, sqlite_where=ASLEEP, postgresql_where=ASLEEP)
     # What left lately: the stock of a past instant, and the leavings of a day. Grows at its end.

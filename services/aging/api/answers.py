@@ -24,7 +24,8 @@ class Because(BaseModel):
     """One reason for a ticket's place in the order of work."""
 
     code: str = Field(
-        description="others_turn, emergency, moscow, past_due, time_left, no_deadline, vip or age",
+        description="others_turn, emergency, moscow, past_due, time_left, no_deadline, vip or age; then, without a say in "
+        "the order, what to take along: duplicates, job",
         examples=["time_left"],
     )
     text: str = Field(description="The reason in words", examples=["resolution is due in 45m"])
@@ -75,6 +76,22 @@ class TicketItem(BaseModel):
     attention: list[str] = Field(
         description="What asks for attention: escalated, stuck, stale, bouncing, close_candidate; "
         "others may come"
+    )
+    duplicate_group: str | None = Field(
+        description="Id that open tickets share which one requester wrote with the same words on one day (UTC), by whatever "
+        "channel. Null: no requester, a subject that says nothing, or no longer open",
+        examples=["9b1c04ef77a2d310"],
+    )
+    duplicates: int | None = Field(
+        description="How many other open tickets are in its duplicate group. Null: not counted, see `count_groups`"
+    )
+    job: str | None = Field(
+        description="Id that open tickets of one queue and category share whose subjects differ in numbers, dates, ids and "
+        "addresses at most, to be handled together. Null: a subject that says nothing, or no longer open",
+        examples=["41d07c9be2558fa6"],
+    )
+    together: int | None = Field(
+        description="How many other open tickets are in its job. Null: not counted, see `count_groups`"
     )
     place: Place | None = Field(None, description="With `sort=worklist`: where it stands, and why")
 
@@ -187,6 +204,32 @@ class Backlog(BaseModel):
     total: Figures
     by: list[str]
     groups: list[BacklogGroup] = Field(description="The most open tickets first; empty without `by`")
+
+
+class GroupItem(BaseModel):
+    """Open tickets that are probably one, or can be handled together; `GET /v1/tickets?job=ID` lists them."""
+
+    id: str = Field(description="For the filters `duplicate_group` and `job`", examples=["41d07c9be2558fa6"])
+    tickets: int = Field(description="How many are open")
+    oldest_age_seconds: int
+    example: str | None = Field(
+        description="Key of the oldest; null if it left the stock while the answer was made"
+    )
+    subject: str | None = Field(description="That ticket's")
+    queue: str | None = Field(description="That ticket's; all of a job share it")
+    category: str | None = Field(description="That ticket's; all of a job share it")
+
+
+class GroupList(BaseModel):
+    """The largest groups of open tickets."""
+
+    at: datetime
+    by: str
+    groups: list[GroupItem] = Field(
+        description="The most tickets first, of equal ones the one with the oldest ticket"
+    )
+    groups_total: int = Field(description="How many groups of at least `min` tickets there are, shown or not")
+    tickets_total: int = Field(description="How many tickets are in them")
 
 
 class Leavings(BaseModel):

@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from services.aging.core.groups import id_of
 from services.aging.ports import Cursor, TicketFilter
 from shared.contracts.durations import parse_duration
 from shared.contracts.instants import EARLIEST, LATEST, SECOND_US, to_us
@@ -30,6 +31,9 @@ KEY_CHARACTERS_MAX: Final = 1_100
 """A source's name and an external id."""
 CURSOR_CHARACTERS_MAX: Final = 8_192
 """A key of the longest kind, in bytes, in base64."""
+GROUPS_DEFAULT: Final = 20
+GROUPS_SHOWN_MAX: Final = 500
+GROUP_PATTERN: Final = r"^[0-9a-f]{16}$"
 DURATION_PATTERN: Final = r"^[0-9]{1,9} *[smhd]$"
 _OUTCOMES: Final = frozenset({Status.SOLVED, Status.CLOSED, Status.MERGED, Status.VOID})
 _INT64: Final = 1 << 63
@@ -44,6 +48,7 @@ def _storable(text: str) -> str:
 
 Value = Annotated[str, Field(max_length=VALUE_CHARACTERS_MAX), AfterValidator(_storable)]
 Values = Annotated[list[Value], Field(max_length=VALUES_MAX)]
+GroupIds = Annotated[list[Annotated[str, Field(pattern=GROUP_PATTERN)]], Field(max_length=VALUES_MAX)]
 # Spelled out, because only one Literal gives callers one fault and one list of what is allowed.
 KindAsked = Literal["operational", "task", "project", ""]
 PriorityAsked = Literal["p1", "p2", "p3", "p4", ""]
@@ -58,6 +63,13 @@ class Sort(str, Enum):
     NEWEST = "newest"
     DUE = "due"
     WORKLIST = "worklist"
+
+
+class GroupBy(str, Enum):
+    """What tickets have in common by themselves; columns of a ticket's row."""
+
+    DUPLICATE_GROUP = "duplicate_group"
+    JOB = "job"
 
 
 class Dimension(str, Enum):
@@ -116,6 +128,14 @@ class TicketsAsked(Filters):
     min_age: Annotated[str, Field(pattern=DURATION_PATTERN)] | None = Field(
         None, description="At least so old, as 90s, 10m, 24h or 7d", examples=["72h"]
     )
+    duplicate_group: GroupIds = Field(
+        [], description="Only tickets that are probably one; see `duplicate_group`"
+    )
+    job: GroupIds = Field([], description="Only tickets that can be handled together; see `job`")
+    count_groups: bool = Field(
+        default=False,
+        description="Count `duplicates` and `together` of each ticket; with `sort=worklist` they always are",
+    )
     sort: Sort = Field(
         Sort.AGE,
         description="`age`: the oldest first; `newest`: the youngest first; `due`: the tightest deadline first, so broken "
@@ -129,6 +149,11 @@ class TicketsAsked(Filters):
         open_ = self.open
         if open_ is None and not _OUTCOMES.intersection(self.status):
             open_ = True
+        groups = ((by.value, getattr(self, by.value)) for by in GroupBy)
+        asked = tuple((name, tuple(map(id_of, ids))) for name, ids in groups if ids)
+        if asked and not open_:
+            detail = "only open tickets are in groups: leave out open=false and outcomes"
+            raise Problem("invalid-request", 422, faults=[Fault(detail, parameter=asked[0][0])])
         seconds = parse_duration(self.min_age) if self.min_age is not None else None
         return TicketFilter(
             tenant,
@@ -136,7 +161,19 @@ class TicketsAsked(Filters):
             dimensions=self.dimensions(),
             # No ticket is older than 1970, and SQL has 64 bits.
             created_before_us=None if seconds is None else max(-1, now_us - seconds * SECOND_US),
+            groups=asked,
         )
+
+
+class GroupsAsked(Filters):
+    """The largest groups of open tickets."""
+
+    by: GroupBy = Field(
+        GroupBy.JOB,
+        description="`job`: tickets to be handled together; `duplicate_group`: tickets that are probably one",
+    )
+    min: int = Field(2, ge=2, le=1_000_000, description="At least so many open tickets")
+    limit: int = Field(GROUPS_DEFAULT, ge=1, le=GROUPS_SHOWN_MAX)
 
 
 class BacklogAsked(Filters):

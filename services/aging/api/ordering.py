@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.aging.api.answers import TicketItem, TicketPage
 from services.aging.api.asking import TicketsAsked, no_cursor
+from services.aging.api.groups import GroupSizes, sizes_of
 from services.aging.api.present import present
 from services.aging.api.surface import Surface
 from services.aging.api.tickets import item
@@ -69,11 +70,13 @@ def _refused(detail: str) -> Problem:
     return Problem("invalid-request", 422, faults=[Fault(detail, parameter="sort")])
 
 
-async def listed(surface: Surface, rows: Sequence[TicketRow], now_us: int) -> list[TicketItem]:
+async def listed(
+    surface: Surface, rows: Sequence[TicketRow], now_us: int, *, sizes: GroupSizes | None = None
+) -> list[TicketItem]:
     """Return `rows`, read just now, as lists show them, each with its clocks at `now_us`."""
     terms = await surface.terms()
     age = surface.age()
-    return await run_in_threadpool(lambda: [item(row, terms, age, now_us) for row in rows])
+    return await run_in_threadpool(lambda: [item(row, terms, age, now_us, sizes) for row in rows])
 
 
 # By deadline.
@@ -100,9 +103,10 @@ async def by_deadline(surface: Surface, tenant: str, asked: TicketsAsked) -> Tic
     rows = await surface.queries.load_tickets([(tenant, key) for _, key in page])
     still = [row for _, key in page if (row := rows.get((tenant, key))) is not None and row.open]
     more = begin + len(page) < len(found)
+    sizes = await sizes_of(surface, tenant, still) if asked.count_groups else None
     return TicketPage(
         at=from_us(now_us),
-        tickets=await listed(surface, still, now_us),
+        tickets=await listed(surface, still, now_us, sizes=sizes),
         next=_written(_Due(*page[-1])) if more else None,
     )
 

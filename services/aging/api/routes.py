@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.aging.api.answers import (
     Backlog,
+    GroupList,
     Morning,
     Quarantine,
     QuarantinedTicket,
@@ -19,6 +20,7 @@ from services.aging.api.answers import (
 from services.aging.api.asking import (
     KEY_CHARACTERS_MAX,
     BacklogAsked,
+    GroupsAsked,
     Sort,
     TenantAsked,
     TicketsAsked,
@@ -28,6 +30,7 @@ from services.aging.api.asking import (
 from services.aging.api.backlog import backlog
 from services.aging.api.explained import TicketExplained
 from services.aging.api.explanation import explained
+from services.aging.api.groups import largest, sizes_of
 from services.aging.api.morning import morning
 from services.aging.api.ordering import by_deadline, listed
 from services.aging.api.preview import (
@@ -123,7 +126,9 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
         if len(found) > len(page):
             end = Cursor(page[-1].aged_from_us, page[-1].ticket)
             following = written(end, newest_first=newest_first)
-        return TicketPage(at=from_us(now_us), tickets=await listed(surface, page, now_us), next=following)
+        sizes = await sizes_of(surface, tenant, page) if asked.count_groups else None
+        items = await listed(surface, page, now_us, sizes=sizes)
+        return TicketPage(at=from_us(now_us), tickets=items, next=following)
 
     @routes.get(
         "/v1/tickets/{key:path}",
@@ -142,8 +147,11 @@ def _add_tickets(routes: APIRouter, surface: Surface) -> None:
             raise Problem("not-found", 404, "there is no ticket with this key")
         marks = await surface.queries.marks(tenant, key)
         registers = await surface.queries.registers(tenant, key)
+        sizes = await sizes_of(surface, tenant, [row])
         terms, now_us = await surface.terms(), surface.clock.now_us()
-        return await run_in_threadpool(detail, row, marks, registers, terms, surface.age(), now_us)
+        return await run_in_threadpool(
+            detail, row, marks, registers, terms, surface.age(), now_us, sizes=sizes
+        )
 
 
 def _add_explain(routes: APIRouter, surface: Surface) -> None:
@@ -185,6 +193,11 @@ def _add_figures(routes: APIRouter, surface: Surface) -> None:
     async def the_morning(asked: Annotated[TenantAsked, Query()], principal: Principal = reader) -> Morning:
         """Tell how much is open, how old, who owns and begins it, and whether it grows."""
         return await morning(surface, surface.tenant(principal, asked.tenant))
+
+    @routes.get("/v1/backlog/groups", summary="Tickets that are probably one, or to be handled together")
+    async def the_groups(asked: Annotated[GroupsAsked, Query()], principal: Principal = reader) -> GroupList:
+        """List the largest groups of open tickets. A group id is a function of its ticket alone, and never changes with others."""
+        return await largest(surface, surface.tenant(principal, asked.tenant), asked)
 
     @routes.get("/v1/backlog", summary="The figures of the backlog, now or at a past instant")
     async def the_backlog(asked: Annotated[BacklogAsked, Query()], principal: Principal = reader) -> Backlog:

@@ -11,6 +11,7 @@ import msgspec
 from services.aging.api.answers import AbsorbedTicket, Entry, Episode, TicketDetail, TicketItem
 from services.aging.api.asking import DIMENSIONS
 from services.aging.api.figures import age_seconds
+from services.aging.api.groups import GroupSizes, group_members
 from services.aging.api.present import present
 from services.aging.api.promises import clock_items
 from services.aging.core.age import AgeVersion
@@ -38,9 +39,13 @@ _OUTCOMES: Final = {
 }
 
 
-def item(row: TicketRow, terms: Mapping[int, Terms], age: AgeVersion, now_us: int) -> TicketItem:
+def item(
+    row: TicketRow, terms: Mapping[int, Terms], age: AgeVersion, now_us: int, sizes: GroupSizes | None = None
+) -> TicketItem:
     """Return `row` as lists show it, its clocks as they are at `now_us` by the terms of its partition."""
-    return TicketItem(**_members(row, age, now_us), **_promises(row, terms, now_us))
+    return TicketItem(
+        **_members(row, age, now_us), **_promises(row, terms, now_us), **group_members(row, sizes)
+    )
 
 
 def _promises(row: TicketRow, terms: Mapping[int, Terms], now_us: int) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def _members(row: TicketRow, age: AgeVersion, now_us: int) -> dict[str, Any]:
 
 def detail(
     row: TicketRow, marks: Sequence[MarkRow], registers: Sequence[RegisterRow], terms: Mapping[int, Terms],
-    age: AgeVersion, now_us: int,
+    age: AgeVersion, now_us: int, *, sizes: GroupSizes,
 ) -> TicketDetail:  # fmt: skip
     """Return the ticket with its story. Folds all of `marks`: run it off the event loop."""
     timeline = [decode_mark(mark.body) for mark in marks]
@@ -98,6 +103,7 @@ def detail(
     return TicketDetail(
         **_members(row, age, now_us),
         **_promises(row, terms, now_us),
+        **group_members(row, sizes),
         requester=ticket.requester or None,
         url=ticket.url or None,
         tags=list(ticket.tags),

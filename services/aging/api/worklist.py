@@ -16,6 +16,7 @@ import msgspec
 
 from services.aging.api.answers import Because, Place, TicketItem, TicketPage
 from services.aging.api.asking import TicketsAsked, no_cursor
+from services.aging.api.groups import GroupSizes, sizes_of, taken_along
 from services.aging.api.ordering import positions
 from services.aging.api.present import present
 from services.aging.api.surface import Surface
@@ -55,9 +56,10 @@ async def worklist(surface: Surface, tenant: str, asked: TicketsAsked) -> Ticket
     begin = 0 if end is None else bisect_right(found, Position(*msgspec.structs.astuple(end)[1:]))
     page = found[begin : begin + asked.limit]
     rows = await surface.queries.load_tickets([(tenant, position.key) for position in page])
+    sizes = await sizes_of(surface, tenant, list(rows.values()))
     terms = await surface.terms()
     tickets = [
-        _item(row, terms, order, position, number)
+        _item(row, terms, order, (position, number), sizes)
         for number, position in enumerate(page, begin + 1)
         if (row := rows.get((tenant, position.key))) is not None and row.open  # it may have left since
     ]
@@ -66,8 +68,13 @@ async def worklist(surface: Surface, tenant: str, asked: TicketsAsked) -> Ticket
 
 
 def _item(
-    row: TicketRow, terms: Mapping[int, Terms], order: WorkOrder, position: Position, number: int
+    row: TicketRow,
+    terms: Mapping[int, Terms],
+    order: WorkOrder,
+    place: tuple[Position, int],
+    sizes: GroupSizes,
 ) -> TicketItem:
+    position, number = place
     ticket = present(row.tenant, row.body, row.partition, terms, order.now_us)
     because = [
         Because(
@@ -79,7 +86,8 @@ def _item(
         )
         for reason in order.reasons(ticket)
     ]
-    shown = item(row, terms, order.age, order.now_us)
+    because += taken_along(row, sizes)
+    shown = item(row, terms, order.age, order.now_us, sizes)
     score = None if order.weights is None else -position.score
     shown.place = Place(number=number, score=score, because=because)
     return shown

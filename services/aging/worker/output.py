@@ -17,6 +17,7 @@ from services.aging.core.batch import Outcome, Refused, TicketId
 from services.aging.core.cells import CellBook
 from services.aging.core.facts import fact_of
 from services.aging.core.flows import FlowBook, encode_flow
+from services.aging.core.groups import groups_of
 from services.aging.core.mark import Mark, encode_mark
 from services.aging.core.merges import encode_register
 from services.aging.core.picture import Stamp, cell_of, clock_of, flow_of, state_of
@@ -194,7 +195,7 @@ class Output:
         return self._stamp(clock_us)
 
     def _row(self, id_: TicketId, ticket: Ticket, backlog: Backlog) -> TicketRow:
-        age = backlog.terms.age.at(self._now_us)
+        age, groups = backlog.terms.age.at(self._now_us), groups_of(id_[0], ticket)
         return TicketRow(
             *id_,
             self._partition,
@@ -218,6 +219,8 @@ class Output:
             version=ticket.version,
             body=backlog.open.body(id_) if ticket.open else encode_ticket(ticket),
             flags=flags_of(ticket),
+            duplicate_group=groups.duplicate_group,
+            job=groups.job,
         )
 
     def _sleeper(self, id_: TicketId, mark: Mark) -> TicketRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -17,6 +17,8 @@ from services.aging.ports import (
     QuarantineRow,
     RegisterRow,
     TicketFilter,
+    TicketGroup,
+    TicketGroups,
     TicketRow,
 )
 from shared.contracts.topics import EVENTS
@@ -82,6 +84,32 @@ class AgingQueriesInMemory(Session):
             return [_group_of(values, groups[values], edges_us, now_us) for values in sorted(groups)]
 
         return await self._read("group", counted)
+
+    async def group_sizes(self, tenant: str, by: str, ids: Sequence[int]) -> Mapping[int, int]:
+        """Return how many open, awake tickets have each of `ids` in the column `by`; none of them: absent."""
+
+        def counted() -> dict[int, int]:
+            rows = self._matching(TicketFilter(tenant, open=True))
+            sizes = Counter(getattr(row, by) for row in rows)
+            return {id_: sizes[id_] for id_ in ids if sizes[id_]}
+
+        return await self._read("group_sizes", counted)
+
+    async def largest_groups(
+        self, wanted: TicketFilter, by: str, *, at_least: int, limit: int
+    ) -> TicketGroups:
+        """Return up to `limit` groups of at least so many open, awake tickets, the largest first."""
+
+        def counted() -> TicketGroups:
+            rows: defaultdict[int, list[TicketRow]] = defaultdict(list)
+            for row in self._matching(wanted):
+                if row.open and (group := getattr(row, by)) is not None:
+                    rows[group].append(row)
+            found = [_ticket_group(id_, of) for id_, of in rows.items() if len(of) >= at_least]
+            found.sort(key=lambda each: (-each.tickets, each.oldest_us, each.id))
+            return TicketGroups(found[:limit], len(found), sum(each.tickets for each in found))
+
+        return await self._read("largest_groups", counted)
 
     async def alive_at(self, wanted: TicketFilter, at_us: int) -> AsyncGenerator[Sequence[TicketRow], None]:
         """Yield, in chunks, awake tickets created by `at_us` that were or may have been open then."""
@@ -156,9 +184,15 @@ def _matches(row: TicketRow, wanted: TicketFilter) -> bool:
         row.tenant == wanted.tenant
         and (wanted.open is None or row.open is wanted.open)
         and all(getattr(row, name) in accepted for name, accepted in wanted.dimensions if accepted)
+        and all(getattr(row, name) in ids for name, ids in wanted.groups if ids)
         and (before_us is None or row.aged_from_us <= before_us)
         and (after_us is None or row.aged_from_us > after_us)
     )
+
+
+def _ticket_group(id_: int, rows: Sequence[TicketRow]) -> TicketGroup:
+    oldest = min(rows, key=_place)
+    return TicketGroup(id_, len(rows), oldest.aged_from_us, oldest.ticket)
 
 
 def _place(row: TicketRow) -> tuple[int, str]:
