@@ -489,6 +489,26 @@ async def test_the_largest_groups_come_first_with_their_oldest_tickets_and_what_
     assert expected == await store.largest_groups(wanted, by, at_least=at_least, limit=limit)
 
 
+async def test_of_groups_of_one_size_the_one_with_the_oldest_ticket_comes_first_then_the_smaller_id(
+    store: Store,
+) -> None:
+    rows = [
+        a_ticket(f"s:{number}", job=job, aged_from_us=NOW_US - age_us)
+        for number, (job, age_us) in enumerate(
+            [(1, 5), (1, 6), (2, 7), (2, 1), (-4, 6), (-4, 5), (0, 6), (3, 9)]
+        )
+    ]
+    await (await Owner.of(store)).commit(AgingChanges(tickets=rows))
+    found = await store.largest_groups(TicketFilter("default", open=True), "job", at_least=1, limit=4)
+    assert [
+        TicketGroup(2, 2, NOW_US - 7, "s:2"),
+        TicketGroup(-4, 2, NOW_US - 6, "s:4"),
+        TicketGroup(1, 2, NOW_US - 6, "s:1"),
+        TicketGroup(3, 1, NOW_US - 9, "s:7"),
+    ] == found.largest
+    assert (5, 8) == (found.groups, found.tickets)
+
+
 async def test_a_ticket_follows_its_changes_from_group_to_group(store: Store) -> None:
     owner = await Owner.of(store)
     for job, sizes in ((1, {1: 1}), (2, {2: 1}), (None, {})):
