@@ -166,6 +166,20 @@ async def test_the_largest_jobs_tell_how_many_how_old_where_and_for_example_whic
     ] == found["groups"]  # fmt: skip
 
 
+async def test_the_morning_has_the_five_largest_jobs(world: World) -> None:
+    for number in range(12):
+        fields: dict[str, Any] = {
+            "subject": f"Request of kind {'ABCDEF'[number % 6]}-{number}",
+            "queue": "kinds",
+        }
+        await world.ticket(f"desk:kind{number}", shown(1 + number, **fields))
+    jobs = (await world.json("/v1/backlog/morning"))["jobs"]
+    assert [("network", 3), ("network", 2), ("kinds", 2), ("kinds", 2), ("kinds", 2)] == [
+        (each["queue"], each["tickets"]) for each in jobs
+    ]
+    assert (await world.json("/v1/backlog/groups", limit=5))["groups"] == jobs
+
+
 async def test_the_largest_groups_can_be_fewer_larger_or_of_some_tickets_only(world: World) -> None:
     async def ids(**query: Any) -> list[tuple[str, int]]:
         groups = (await world.json("/v1/backlog/groups", **query))["groups"]

@@ -285,6 +285,9 @@ class Morning(BaseModel):
     )
     by_priority: dict[str, int] = Field(description="Open tickets by priority; `none` has none")
     oldest: list[TicketItem] = Field(description="The five oldest open tickets, the oldest first")
+    jobs: list[GroupItem] = Field(
+        description="The five largest jobs of at least two tickets, to be handled together"
+    )
     last_24h: Flow
     queues: list[QueueMorning] = Field(
         description="Every queue with open tickets or movement; the fullest first"

@@ -15,7 +15,7 @@ from services.aging.api.asking import GroupBy, GroupsAsked
 from services.aging.api.figures import age_seconds
 from services.aging.api.surface import Surface
 from services.aging.core.groups import id_text
-from services.aging.ports import TicketFilter, TicketGroup, TicketRow
+from services.aging.ports import TicketFilter, TicketGroup, TicketGroups, TicketRow
 from shared.contracts.instants import from_us
 
 
@@ -75,16 +75,26 @@ async def largest(surface: Surface, tenant: str, asked: GroupsAsked) -> GroupLis
         found = await surface.queries.largest_groups(
             wanted, asked.by.value, at_least=asked.min, limit=asked.limit
         )
-    rows = await surface.queries.load_tickets(
-        [(tenant, group.oldest) for group in found.largest if group.oldest]
-    )
     return GroupList(
         at=from_us(now_us),
         by=asked.by.value,
-        groups=[_item(group, rows.get((tenant, group.oldest)), now_us) for group in found.largest],
+        groups=await _items(surface, tenant, found, now_us),
         groups_total=found.groups,
         tickets_total=found.tickets,
     )
+
+
+async def largest_jobs(surface: Surface, tenant: str, limit: int, now_us: int) -> list[GroupItem]:
+    """Return the largest jobs of at least two tickets."""
+    wanted = TicketFilter(tenant, open=True)
+    found = await surface.queries.largest_groups(wanted, GroupBy.JOB.value, at_least=2, limit=limit)
+    return await _items(surface, tenant, found, now_us)
+
+
+async def _items(surface: Surface, tenant: str, found: TicketGroups, now_us: int) -> list[GroupItem]:
+    oldest = [(tenant, group.oldest) for group in found.largest if group.oldest]
+    rows = await surface.queries.load_tickets(oldest)
+    return [_item(group, rows.get((tenant, group.oldest)), now_us) for group in found.largest]
 
 
 def _item(group: TicketGroup, oldest: TicketRow | None, now_us: int) -> GroupItem:

@@ -1,7 +1,7 @@
 """The morning's numbers: what a support lead wants to know before the first meeting.
 
 How much is open and how old; what nobody has begun, and what nobody owns; for whom we wait; the five
-oldest by name; and whether it grows: what came and what left in the last 24 hours, whole and by queue.
+oldest by name; what many say alike; and whether it grows: what came and what left in the last 24 hours, whole and by queue.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from services.aging.api.answers import Flow, Leavings, Morning, QueueMorning
 from services.aging.api.backlog import counts_now
 from services.aging.api.figures import Count, Counts, age_seconds, bucket_counts, kept, shown, together
+from services.aging.api.groups import largest_jobs
 from services.aging.api.ordering import listed
 from services.aging.api.past import TooMany, counted, stock_at
 from services.aging.api.surface import Surface
@@ -25,6 +26,7 @@ from shared.contracts.tickets import Priority, Status, WaitReason
 WINDOW_US: Final = 86_400 * SECOND_US
 """The same time yesterday."""
 OLDEST_TICKETS: Final = 5
+JOBS: Final = 5
 _BY: Final = ["queue", "priority", "wait_reason"]
 _QUEUE, _PRIORITY, _REASON = range(3)
 
@@ -50,6 +52,7 @@ async def morning(surface: Surface, tenant: str) -> Morning:
         waiting_by_reason=_waiting(counts),
         by_priority=_priorities(kept(counts, [_PRIORITY], edges)),
         oldest=await listed(surface, oldest, now_us),
+        jobs=await largest_jobs(surface, tenant, JOBS, now_us),
         last_24h=_flow(total.open, then, moved, since_us),
         queues=_queues(kept(counts, [_QUEUE], edges), then, moved, age, now_us),
     )
