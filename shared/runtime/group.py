@@ -20,12 +20,13 @@ import structlog
 from shared.bus.port import Assigned, Membership, Revoked
 from shared.clock import monotonic_seconds
 from shared.runtime.partition import Ending, Memory, PartitionLoop, PartitionStatus, Parts, Phase
+from shared.runtime.tasks import OpenTasks, Task, Tasks, asyncio_tasks
 
 Changes = TypeVar("Changes")
 
 REVOKE_BUDGET_MS: Final = 20_000
 """For the last batch, flush and commit of revoked partitions; a third of the rebalance timeout."""
-REGAIN_WAIT_S: Final = 10.0
+REGAIN_WAIT_MS: Final = 10_000
 """A partition that was taken from us while the group still says it is ours: mostly the group is about to
 revoke it. If not, somebody has to work on it, and after this time that is us again."""
 STALLED_S_MAX: Final = 60.0
@@ -45,20 +46,27 @@ class PartitionGroup(Generic[Changes]):
     """Runs a loop for each partition that the group assigns to this member."""
 
     def __init__(
-        self, parts: Parts[Changes], *, group: str, member: str, revoke_budget_ms: int = REVOKE_BUDGET_MS
+        self,
+        parts: Parts[Changes],
+        *,
+        group: str,
+        member: str,
+        revoke_budget_ms: int = REVOKE_BUDGET_MS,
+        open_tasks: OpenTasks = asyncio_tasks,
     ) -> None:
         self._parts = parts
         self._group, self._member = group, member
         self._budget_ms = revoke_budget_ms
-        self._stopping = asyncio.Event()
+        self._open_tasks = open_tasks
+        self._stopping = False
         self._joined = False
         self._loops: dict[int, PartitionLoop[Changes]] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, Task] = {}
         self._memories: dict[int, Memory[Changes]] = {}
 
     def stop(self) -> None:
         """Let `run` finish the batches in hand, commit, leave the group and return."""
-        self._stopping.set()
+        self._stopping = True
 
     async def run(self) -> None:
         """Work on what is assigned until stopped. An error of any loop ends it, and all others."""
@@ -67,10 +75,10 @@ class PartitionGroup(Generic[Changes]):
         )
         self._joined = True
         try:
-            async with asyncio.TaskGroup() as tasks:
-                while not self._stopping.is_set():
+            async with self._open_tasks() as tasks:
+                while not self._stopping:
                     await self._follow(membership, tasks)
-                await self._end(tuple(self._tasks))
+                await self._end(tuple(self._tasks), tasks)
         finally:
             await membership.close()
 
@@ -80,7 +88,7 @@ class PartitionGroup(Generic[Changes]):
 
     def complaints(self) -> Sequence[str]:
         """Return why this worker is not ready, in words; empty if it is."""
-        if self._stopping.is_set():
+        if self._stopping:
             return ("stopping",)
         if not self._joined:
             return (f"{self._group}: not yet a member of the group",)
@@ -88,20 +96,20 @@ class PartitionGroup(Generic[Changes]):
         found = (complaint(status, now_s) for status in self.statuses())
         return tuple(text for text in found if text is not None)
 
-    async def _follow(self, membership: Membership, tasks: asyncio.TaskGroup) -> None:
+    async def _follow(self, membership: Membership, tasks: Tasks) -> None:
         match await membership.next_change(wait_ms=_CHANGE_WAIT_MS):
             case Assigned(partitions):
                 self._begin(partitions, tasks)
             case Revoked(partitions):
-                await self._end(partitions)
+                await self._end(partitions, tasks)
                 await membership.released(partitions)
             case None:
                 pass
 
-    def _begin(self, partitions: tuple[int, ...], tasks: asyncio.TaskGroup) -> None:
+    def _begin(self, partitions: tuple[int, ...], tasks: Tasks) -> None:
         for partition in sorted(set(partitions) - self._tasks.keys()):
             name = f"{self._parts.service}-{partition}"
-            self._tasks[partition] = tasks.create_task(self._work(partition), name=name)
+            self._tasks[partition] = tasks.start(self._work(partition), name=name)
         # Memory is kept for partitions that come back with the next assignment, not for all time.
         self._memories = {p: memory for p, memory in self._memories.items() if p in self._tasks}
 
@@ -114,9 +122,9 @@ class PartitionGroup(Generic[Changes]):
                 if loop.memory is not None:
                     self._memories[partition] = loop.memory
                 return
-            await asyncio.sleep(REGAIN_WAIT_S)
+            await self._parts.pause(REGAIN_WAIT_MS)
 
-    async def _end(self, partitions: tuple[int, ...]) -> None:
+    async def _end(self, partitions: tuple[int, ...], tasks: Tasks) -> None:
         """Stop the loops of `partitions` within the budget; what is not done by then is abandoned."""
         ending = {p: self._tasks.pop(p) for p in partitions if p in self._tasks}
         for partition, task in ending.items():
@@ -127,12 +135,11 @@ class PartitionGroup(Generic[Changes]):
                 loop.stop()
         if not ending:
             return
-        _, late = await asyncio.wait(ending.values(), timeout=self._budget_ms / 1_000)
+        late = await tasks.ended(tuple(ending.values()), within_ms=self._budget_ms)
         for task in late:
             _log.warning("partition abandoned", task=task.get_name(), budget_ms=self._budget_ms)
             task.cancel()
-        if late:
-            await asyncio.wait(late)
+        await tasks.ended(late, within_ms=None)
         for partition in ending:
             self._loops.pop(partition, None)
 
