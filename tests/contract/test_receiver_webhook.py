@@ -314,6 +314,19 @@ async def test_a_receiver_that_asks_for_time_gets_it_for_all_its_deliveries(offi
     assert [(False, "delivered", 2)] == await office.states()
 
 
+async def test_a_clock_that_is_set_back_does_not_lengthen_the_time_a_receiver_is_left_alone(
+    office: Office,
+) -> None:
+    office.receiver.answers = [Answer(503), Answer(200)]
+    due_us = office.clock.now_us()
+    await office.commit(office.alert, an_alert(due_us, number=2))
+    courier = office.courier()
+    office.later(3_600 * SECOND_US)
+    assert 1 == await courier.deliver_due()
+    office.clock.set(due_us)
+    assert 1 == await courier.deliver_due()
+
+
 async def test_a_receiver_that_is_gone_is_left_alone_also_after_a_restart(office: Office) -> None:
     office.receiver.answers = [Answer(410)]
     await office.commit(office.alert)

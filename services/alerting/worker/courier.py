@@ -79,7 +79,7 @@ class ReceiverCourier:
         self._to = addressee
         self._stopping = False
         self._disabled = False
-        self._held_until_us = 0
+        self._held_us = self._hold_us = 0
         self._looked_us = 0
         self._knocked = 0
         self._knocked_us = 0
@@ -110,7 +110,7 @@ class ReceiverCourier:
     async def deliver_due(self) -> int:
         """Attempt what is due, up to a limit; return how many attempts were made."""
         now_us = self._parts.clock.now_us()
-        if not self._looks(now_us) or now_us < self._held_until_us:
+        if not self._looks(now_us) or self._holds(now_us):
             return 0
         partitions = self._parts.partitions()
         self._looked_us = now_us
@@ -119,7 +119,7 @@ class ReceiverCourier:
         )
         attempts = 0
         for delivery in due:
-            if self._stopping or self._parts.clock.now_us() < self._held_until_us:
+            if self._stopping or self._holds(self._parts.clock.now_us()):
                 break
             attempts += await self._deliver(delivery)
         if len(due) == DELIVERIES_PER_ROUND:
@@ -133,6 +133,10 @@ class ReceiverCourier:
         if 0 <= now_us - self._knocked_us < LOOK_EVERY_US:
             return True
         return not 0 <= now_us - self._looked_us < LOOK_EVERY_US
+
+    def _holds(self, now_us: int) -> bool:
+        # A wall clock that was set back counts as over: better one attempt too many than hours of silence.
+        return 0 <= now_us - self._held_us < self._hold_us
 
     async def _deliver(self, delivery: Delivery) -> int:
         parts, now_us = self._parts, self._parts.clock.now_us()
@@ -158,7 +162,7 @@ class ReceiverCourier:
                 await parts.store.disable(self._to.name, self._to.notifier.address, at_us=now_us)
             case Outcome.RETRY:
                 wait_us = attempt.retry_after_us
-                self._held_until_us = now_us + min(max(HOLD_US, wait_us or 0), HOLD_US_MAX)
+                self._held_us, self._hold_us = now_us, min(max(HOLD_US, wait_us or 0), HOLD_US_MAX)
                 again_us = next_attempt_us(
                     delivery.attempts, now_us, jitter=parts.chance(), retry_after_us=wait_us
                 )
