@@ -70,7 +70,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One statement about a ticket at an exact instant.
 
     `id` is derived from what it says (tenant, ticket, type, clock, instance, at) and is the same for
-    every turn; the event's id on the bus is `<id>.<turn>`. `late_seconds` is how long after `at` the
+    every turn; the event's id on the bus is `<id>.<turn>`. Two tell of what changed besides: `sla.restated`
+    (its id holds the ticket's version too) and `sla.deadline_changed` by a calendar (its reason). `late_seconds` is how long after `at` the
     fact could first be known; `cause` decides whether anyone is notified (imports never page).
     """
 

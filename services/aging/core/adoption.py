@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from services.aging.core.clock import ClockDetail, used_us
-from services.aging.core.facts import Statement
+from services.aging.core.facts import CALENDAR_CHANGE, Statement
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket
 from shared.contracts.backlog import FactType
@@ -25,8 +25,6 @@ TicketId = tuple[str, str]
 Instances = frozenset[tuple[str, int]]
 """Clocks of a ticket, each with the number of its instance."""
 
-CALENDAR_CHANGE: Final = "calendar_change"
-"""The reason of a deadline that moved though nothing happened to its ticket."""
 TIMED_MAX: Final = 1_500
 """Tickets timed anew with each fold: some 30 ms."""
 TOLD_MAX: Final = 300

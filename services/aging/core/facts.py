@@ -30,6 +30,8 @@ OF_TIME: Final = frozenset({
     FactType.AGE_CROSSED, FactType.SLA_WARNED, FactType.SLA_BREACHED,
     FactType.ESCALATED, FactType.STUCK, FactType.STALE, FactType.CLOSE_CANDIDATE,
 })  # fmt: skip
+CALENDAR_CHANGE: Final = "calendar_change"
+"""The reason of a deadline that moved though nothing happened to its ticket."""
 _CHANGES: Final = {PRIORITY_RAISED: Cause.PRIORITY_RAISED, POLICY_CHANGE: Cause.POLICY_CHANGE}
 """Reasons that are the cause: nobody was late, the promise became another."""
 
@@ -81,6 +83,21 @@ def fact_id(tenant: str, ticket: str, draft: Draft) -> str:
     return derived_id(tenant, ticket, draft.type._value_, draft.clock, str(draft.instance), str(draft.at_us))
 
 
+def _id_of(tenant: str, key: str, ticket: Ticket, draft: Draft) -> str:
+    """Return the id to publish `draft` under.
+
+    What the timeline gives is known by what it says. What stands outside of it has an id of its own, or it could
+    meet another statement: a change of mind may come several times in one instant, each with a state of the
+    ticket, and where an edit touches both, the calendar moves a deadline in the instant in which the policy does.
+    """
+    known = fact_id(tenant, key, draft)
+    if draft.type is FactType.SLA_RESTATED:
+        return derived_id(known, str(ticket.version))
+    if draft.detail is not None and draft.detail.reason == CALENDAR_CHANGE:
+        return derived_id(known, CALENDAR_CHANGE)
+    return known
+
+
 def fact_of(
     tenant: str, key: str, ticket: Ticket, statement: Statement, *, stated_us: int, cause: Cause
 ) -> Fact:
@@ -90,7 +107,7 @@ def fact_of(
     if cause is Cause.OBSERVED and draft.type in OF_TIME:
         cause = Cause.TIME
     fact = Fact(
-        id=fact_id(tenant, key, draft),
+        id=_id_of(tenant, key, ticket, draft),
         turn=statement.turn,
         type=draft.type,
         tenant=tenant,

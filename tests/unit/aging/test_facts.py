@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.aging.core.facts import Statement, changes, fact_id, fact_of, flow_changes, news
+from services.aging.core.clock import ClockDetail
+from services.aging.core.facts import (
+    CALENDAR_CHANGE,
+    Statement,
+    changes,
+    fact_id,
+    fact_of,
+    flow_changes,
+    news,
+)
 from services.aging.core.ticket import Draft, Ticket, TurnKey
 from shared.contracts.backlog import Cause, FactType
 from shared.contracts.instants import SECOND_US
@@ -58,6 +67,28 @@ def test_news_that_were_withdrawn_once_are_asserted_by_the_next_turn() -> None:
 def test_stating_what_stands_already_is_a_programmers_error() -> None:
     with pytest.raises(AssertionError):
         news(Ticket("desk", 0, turns={SOLVED.key: 2}), [SOLVED])
+
+
+def restated(version: int) -> str:
+    told = Statement(Draft(FactType.SLA_RESTATED, 5, 1, "resolution"), 0)
+    ticket = Ticket("desk", 0, version=version)
+    return fact_of(TENANT, "desk:1", ticket, told, stated_us=5, cause=Cause.LATE).id
+
+
+def test_two_changes_of_mind_in_one_instant_have_two_ids() -> None:
+    assert restated(1) == restated(1)
+    assert restated(1) != restated(2)
+
+
+def moved(reason: str) -> str:
+    detail = ClockDetail("all@1", 10, 2, 20, reason)
+    told = Statement(Draft(FactType.SLA_DEADLINE_CHANGED, 5, 1, "resolution", 0, detail), 0)
+    return fact_of(TENANT, "desk:1", Ticket("desk", 0), told, stated_us=5, cause=Cause.CONFIGURATION).id
+
+
+def test_a_deadline_moved_by_the_calendar_and_by_the_policy_in_one_instant_are_two_facts() -> None:
+    assert moved(CALENDAR_CHANGE) == moved(CALENDAR_CHANGE)
+    assert moved(CALENDAR_CHANGE) != moved("policy_change")
 
 
 def test_a_facts_id_is_made_of_what_it_says_and_nothing_else() -> None:
