@@ -45,6 +45,9 @@ async def pause(wait_ms: int) -> None:
 class PartitionGroup(Generic[Changes]):
     """Runs a loop for each partition that the group assigns to this member."""
 
+    new_loop = PartitionLoop
+    """What works on a partition; a test replaces it in a subclass."""
+
     def __init__(
         self,
         parts: Parts[Changes],
@@ -115,7 +118,7 @@ class PartitionGroup(Generic[Changes]):
 
     async def _work(self, partition: int) -> None:
         while True:
-            loop = PartitionLoop(self._parts, partition, memory=self._memories.pop(partition, None))
+            loop = self.new_loop(self._parts, partition, memory=self._memories.pop(partition, None))
             self._loops[partition] = loop
             ending = await loop.run()
             if ending is Ending.STOPPED:

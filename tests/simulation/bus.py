@@ -35,11 +35,17 @@ class SimulatedBus:
     def __init__(self, cluster: Cluster, point: Point) -> None:
         self._cluster, self._point = cluster, point
         self._writers: list[SimulatedWriter] = []
+        self.memberships: list[SimulatedMembership] = []
 
     def die(self) -> None:
         """The process is gone: of what its writers had on the way some arrives, then none."""
         for writer in self._writers:
             writer.die()
+
+    def vanish(self, session_timeout_ms: int) -> None:
+        """Nobody hears of its memberships any more: the groups wait so long, then they go on without."""
+        for membership in self.memberships:
+            self._cluster.network.later(membership.expel, session_timeout_ms)
 
     async def ensure_topics(self, partitions: Mapping[str, int], *, known: Sequence[Topic] = TOPICS) -> None:
         """See the port."""
@@ -84,7 +90,9 @@ class SimulatedBus:
         await self._point("bus.join", done=False)
         coordinator = self._cluster.group(topic.name, group)
         session = coordinator.join(member, revoke_budget_ms)
-        return SimulatedMembership(self._cluster, self._point, coordinator, session)
+        membership = SimulatedMembership(self._cluster, self._point, coordinator, session)
+        self.memberships.append(membership)
+        return membership
 
     async def close(self) -> None:
         """See the port."""
@@ -214,6 +222,10 @@ class SimulatedMembership:
     def __init__(self, cluster: Cluster, point: Point, coordinator: Coordinator, session: Session) -> None:
         self._cluster, self._point = cluster, point
         self._coordinator, self._session = coordinator, session
+
+    def expel(self) -> None:
+        """The group has not heard of this member for too long."""
+        self._coordinator.expel(self._session)
 
     async def next_change(self, *, wait_ms: int) -> Assigned | Revoked | None:
         """See the port."""

@@ -74,16 +74,14 @@ class Coordinator:
         session.over = True
         self._remove(session)
 
-    def expel(self, name: str) -> bool:
-        """Throw out a member that was not heard of; it comes back when it is. Return whether it was in."""
-        session = self._sessions.get(name)
-        if session is None:
-            return False
+    def expel(self, session: Session) -> None:
+        """Throw out a member that was not heard of; it comes back when it hears of it."""
+        if self._sessions.get(session.name) is not session:
+            return
         session.news.clear()
         if session.heard:
             session.news.append(Revoked(tuple(sorted(session.heard))))
         self._remove(session)
-        return True
 
     def readmit(self, session: Session) -> None:
         """Let an expelled member in again."""

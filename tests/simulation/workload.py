@@ -1,0 +1,68 @@
+"""Who does what in a world, and when: help desks, senders, an upstream, imports, and an operator."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from shared.contracts.instants import SECOND_US
+from tests.simulation.desk import Habits, HelpDesk, Shown
+from tests.simulation.settings import TENANTS
+from tests.simulation.world import START_US
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_SECONDS: Final = (12, 25, 45)
+_EVENTS: Final = (30, 80, 160)
+_TICKETS: Final = (1, 3, 8, 20)
+_SECTIONS: Final = (("age",), ("sla",), ("calendars",), ("age", "sla"), ("age", "sla", "calendars"))
+_SETTLE_US: Final = 5 * SECOND_US
+
+
+def people(world: World) -> int:
+    """Let everybody begin; return when the last thing is shown (and a little more)."""
+    random, outside = world.random, world.outside
+    span_us = random.choice(_SECONDS) * SECOND_US
+    end_us = START_US + span_us
+    habits = Habits.drawn(random)
+    desks = [
+        HelpDesk(random, name, random.choice(_TICKETS), habits) for name in TENANTS[: world.shape.tenants]
+    ]
+    shown: dict[str, list[Shown]] = {}
+    inbox: list[Shown] = []
+    share = random.choice((0.0, 0.1, 0.4))
+    for at_us in sorted(int(START_US + random.random() * span_us) for _ in range(random.choice(_EVENTS))):
+        one = random.choice(desks).shows(at_us)
+        sender = f"{one.tenant}-{random.randint(1, 2)}"
+        (inbox if random.random() < share else shown.setdefault(sender, [])).append(one)
+    for name, its in sorted(shown.items()):
+        outside.begin(name, outside.send(its))
+    if inbox:
+        outside.begin("upstream", outside.write(inbox))
+    if random.random() < 0.4:
+        for number in range(random.choice((1, 1, 2))):
+            begin_us = START_US + int(random.random() * span_us)
+            outside.begin(f"import-{number}", outside.import_(f"run-{number}", _old(random, desks), begin_us))
+    _edits(world, span_us)
+    return end_us + _SETTLE_US
+
+
+def _old(random: Random, desks: list[HelpDesk]) -> list[Shown]:
+    """Return the history that an import brings: older than the world, or nearly."""
+    desk = random.choice(desks)
+    spread_us = random.choice((20, 600, 90_000)) * SECOND_US
+    instants = sorted(START_US - int(random.random() * spread_us) for _ in range(random.choice((5, 20, 40))))
+    history = [desk.shows(at_us, prefix="i") for at_us in instants]
+    if random.random() < 0.5:
+        random.shuffle(history)
+    return history
+
+
+def _edits(world: World, span_us: int) -> None:
+    random = world.random
+    count = random.choice((0, 0, 1, 2, 3))
+    if count == 0 and random.random() < 0.5:
+        return  # nobody ever publishes a configuration: the defaults hold
+    edits = [(START_US + int(random.random() * span_us), random.choice(_SECTIONS)) for _ in range(count)]
+    world.outside.begin("operator", world.outside.edit(world.document, sorted(edits)))
