@@ -29,6 +29,7 @@ from services.alerting.app import Given as AlertingGiven
 from services.alerting.settings import Settings as AlertingSettings
 from services.intake.adapters.memory import open_memory
 from services.intake.adapters.metrics import counters
+from services.intake.app import Pulling, open_pulling
 from services.intake.app import Service as IntakeService
 from services.intake.app import service as intake_service
 from services.intake.ports import Memory
@@ -101,7 +102,9 @@ async def main(options: Options, environment: Mapping[str, str]) -> None:
             environment=environment,
             data=options.data,
         )
-        intake = _intake(common, await stack.enter_async_context(_open_memory(common)))
+        memory = await stack.enter_async_context(_open_memory(common))
+        pulling = await stack.enter_async_context(open_pulling(configuration, environment, memory))
+        intake = _intake(common, memory, pulling)
         aging = await stack.enter_async_context(_open_aging(common))
         alerting = await stack.enter_async_context(_open_alerting(common))
         workers: dict[str, Worker] = {
@@ -126,7 +129,7 @@ def _open_memory(common: _Common) -> AbstractAsyncContextManager[Memory]:
     return open_memory(url, thread_days=limits_of(common.environment).email_thread_days)
 
 
-def _intake(common: _Common, memory: Memory) -> IntakeService:
+def _intake(common: _Common, memory: Memory, pulling: Pulling | None) -> IntakeService:
     return intake_service(
         common.bus,
         common.configuration,
@@ -138,6 +141,7 @@ def _intake(common: _Common, memory: Memory) -> IntakeService:
         limits=limits_of(common.environment),
         threads=memory.threads,
         mail=MailPorts.from_environment(common.environment),
+        pulling=pulling,
     )
 
 

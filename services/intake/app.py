@@ -1,19 +1,21 @@
 """Intake put together: routes, the inbox worker, health; alone in a process or inside `barometer serve`.
 
-Intake keeps nothing but the threads of e-mail: it adds processes to grow, and a process that dies loses only
-requests that were never answered.
+Intake keeps nothing but the threads of e-mail and how far sources were read: it adds processes to grow, and a
+process that dies loses only requests that were never answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
+import httpx2
 from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from services.intake.adapters.fetch import HttpFetch, open_client
 from services.intake.adapters.memory import open_memory
 from services.intake.adapters.metrics import counters
 from services.intake.api import router
@@ -28,8 +30,9 @@ from services.intake.api.web_form import Parts as WebFormParts
 from services.intake.api.web_form import WebForms
 from services.intake.api.webhooks import Parts as WebhookParts
 from services.intake.api.webhooks import Webhooks
+from services.intake.core.pull.source import PulledSource
 from services.intake.core.sources import Sources
-from services.intake.ports import Counters, Threads
+from services.intake.ports import Counters, Cursors, Memory, Threads
 from services.intake.settings import (
     Limits,
     MailPorts,
@@ -41,8 +44,11 @@ from services.intake.settings import (
     mailboxes_of,
     proxies_of,
 )
+from services.intake.settings.pull import pulled_of
 from services.intake.worker.inbox import InboxWorker
 from services.intake.worker.inbox import Parts as InboxParts
+from services.intake.worker.pull import Parts as PullParts
+from services.intake.worker.pull import PullWorker
 from shared.bus.connect import connect
 from shared.bus.port import Bus
 from shared.clock import Clock, SystemClock
@@ -54,6 +60,7 @@ from shared.http.configured import keyring_of
 from shared.http.health import Check
 from shared.http.keys import refuse_open_exposure
 from shared.runtime.configurations import Configurations
+from shared.runtime.environment import PREFIX, SettingsInvalid
 from shared.runtime.group import pause
 from shared.runtime.process import Worker, listen, serve
 from shared.telemetry import build
@@ -68,6 +75,43 @@ class Service:
     checks: Callable[[], Sequence[Check]]
 
 
+@dataclass(frozen=True, slots=True)
+class Pulling:
+    """What pulling needs: which sources, their cursors, and the client that asks."""
+
+    pulled: Sequence[PulledSource]
+    cursors: Cursors
+    client: httpx2.AsyncClient
+
+    def workers(
+        self, bus: Bus, sources: Sources, clock: Clock, counted: Counters, member: str
+    ) -> dict[str, Worker]:
+        """Return a worker for each source."""
+        parts = PullParts(bus, self.cursors, sources, clock, counted, pause, member, _fresh_id)
+        return {
+            f"pull {one.tenant}/{one.source}": PullWorker(parts, one, HttpFetch(self.client, one, clock))
+            for one in self.pulled
+        }
+
+
+@asynccontextmanager
+async def open_pulling(
+    configuration: Configuration, environment: Mapping[str, str], memory: Memory | None
+) -> AsyncIterator[Pulling | None]:
+    """Give what pulling needs, None if no source is pulled. Raises ConfigurationInvalid, SettingsInvalid."""
+    pulled = pulled_of(configuration, environment)
+    if not pulled:
+        yield None
+        return
+    if memory is None:
+        names = ", ".join(f"`{one.source}`" for one in pulled)
+        raise SettingsInvalid(
+            f"{names} cannot be pulled without a place to remember how far: set {PREFIX}DATABASE for intake"
+        )
+    async with open_client() as client:
+        yield Pulling(pulled, memory.cursors, client)
+
+
 def service(
     bus: Bus,
     configuration: Configuration,
@@ -80,11 +124,12 @@ def service(
     limits: Limits | None = None,
     threads: Threads | None = None,
     mail: MailPorts | None = None,
+    pulling: Pulling | None = None,
 ) -> Service:
     """Return intake on `bus`, which stays the caller's. Raises ConfigurationInvalid for a missing secret.
 
     `environment` has the secrets of webhooks; `configurations` tells what the sources' words mean, once
-    that was published.
+    that was published. Without `pulling` nothing is pulled, whatever the configuration says.
     """
     limits = limits or Limits()
     sources = Sources(definitions_of(configuration, environment))
@@ -119,7 +164,9 @@ def service(
             appending, proxies_of(environment),
         )
     )  # fmt: skip
-    return Service(router(publishing, webhooks, emails, forms), {"inbox": inbox, **listeners}, checks)
+    pulls = {} if pulling is None else pulling.workers(bus, sources, clock, counted, member)
+    workers: dict[str, Worker] = {"inbox": inbox, **listeners, **pulls}
+    return Service(router(publishing, webhooks, emails, forms), workers, checks)
 
 
 def _listeners(
@@ -172,6 +219,7 @@ async def main(settings: Settings, environment: Mapping[str, str]) -> None:
         if settings.database is not None:
             opening = open_memory(settings.database, thread_days=settings.limits.email_thread_days)
             memory = await stack.enter_async_context(opening)
+        pulling = await stack.enter_async_context(open_pulling(configuration, environment, memory))
         intake = service(
             bus,
             configuration,
@@ -183,6 +231,7 @@ async def main(settings: Settings, environment: Mapping[str, str]) -> None:
             limits=settings.limits,
             threads=None if memory is None else memory.threads,
             mail=settings.mail,
+            pulling=pulling,
         )
         workers = {**intake.workers, "configuration": configurations}
         await serve(application(intake, registry), workers, listening)

@@ -13,6 +13,10 @@ from typing import NamedTuple, Protocol
 from services.intake.core.mail.message import Envelope
 from services.intake.core.mail.shown import Thread
 from services.intake.core.normalise import Normaliser
+from services.intake.core.pull.limits import Outcome as PullOutcome
+from services.intake.core.pull.port import Answer as PullAnswer
+from services.intake.core.pull.port import Request as PullRequest
+from services.intake.core.pull.port import Unreached
 from services.intake.core.rejection import Reason, Rejection
 from services.intake.core.vendors.port import Delivery
 from shared.contracts.tickets import Observation
@@ -93,6 +97,14 @@ class Counters(Protocol):
         """Count `number` more posts to the form of `source`; 0 shows the counter."""
         ...
 
+    def count_pull(self, source: str, outcome: PullOutcome, number: int = 1) -> None:
+        """Count `number` more requests to the vendor of `source`; 0 shows the counter."""
+        ...
+
+    def show_pulled(self, source: str, known_until_us: int) -> None:
+        """Show up to when all changes at `source` are known by pulling."""
+        ...
+
 
 class Threads(Protocol):
     """Remembers which mail belongs to which ticket: the one thing that intake has to remember."""
@@ -103,6 +115,17 @@ class Threads(Protocol):
         The ticket is the one its subject names; that of the mail itself, when it comes again; that of a mail
         which came before and answered this one; that of the first mail it answers that is known; or a fresh
         one. Mails of other sources do not matter. Raises StoreUnavailable.
+        """
+        ...
+
+
+class Fetch(Protocol):
+    """Asks one vendor's API. Credentials are its own business: no caller sees them."""
+
+    async def get(self, request: PullRequest) -> PullAnswer | Unreached:
+        """Return the answer, whatever its status, or why there is none. Bounded in time and bytes; never raises.
+
+        A redirect is an answer, and is not followed: it might lead the credentials elsewhere.
         """
         ...
 

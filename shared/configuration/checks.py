@@ -25,6 +25,7 @@ from shared.configuration.models import (
 )
 from shared.configuration.policy_checks import policies
 from shared.configuration.problems import did_you_mean
+from shared.configuration.pull_checks import pulls
 from shared.configuration.validation import Finding
 from shared.configuration.webhooks import SourceKind
 from shared.contracts.durations import duration_text
@@ -72,7 +73,7 @@ def _webhooks(configuration: Configuration) -> Iterator[Finding]:
         if one.kind is SourceKind.GENERIC and one.webhook is not None:
             what = f"source `{one.name}`: `webhook` belongs to a vendor's kind"
             yield Finding((*path, "webhook"), what, "add `kind:`; plain tickets come by POST /v1/events")
-        if one.kind is not SourceKind.GENERIC and one.webhook is None:
+        if one.kind is not SourceKind.GENERIC and one.webhook is None and one.pull is None:
             what = f"nothing proves that a request for `{one.name}` comes from {one.kind.value}"
             mend = "add `webhook: {secret: {env: NAME}}`, or say aloud `webhook: {unsigned: true}`"
             yield Finding((*path, "kind"), what, mend)
@@ -283,6 +284,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterable[Finding]], ...]] = (
     _sources,
     _webhooks,
     _forms,
+    pulls,
     _mailboxes,
     _personal_data,
     _keys,

@@ -17,6 +17,7 @@ from shared.configuration.emails import SourceEmail
 from shared.configuration.forms import SourceForm
 from shared.configuration.personal_data import PersonalData, SourcePersonalData
 from shared.configuration.problems import refused
+from shared.configuration.pull import SourcePull
 from shared.configuration.secrets import SecretReference
 from shared.configuration.section import Section
 from shared.configuration.sla import Sla
@@ -114,6 +115,8 @@ class Source(Section):
     kind: SourceKind = SourceKind.GENERIC
     webhook: SourceWebhook | None = None
     """Of a vendor's kind: what proves its requests. Checked in checks.py."""
+    pull: SourcePull | None = None
+    """Of some vendors' kinds: what changed is read from there as well. Checked in checks.py."""
     email: SourceEmail = SourceEmail()
     form: SourceForm | None = None
     """A public page on which anybody may open a ticket. Off unless it is there. Checked in checks.py."""

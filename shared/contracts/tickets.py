@@ -162,6 +162,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """The source gave an id but no time, so `time` is when it came: the same id with the same content is
     the same observation whenever it comes again, and the earliest one counts."""
     run: str | None = None
+    pulled: bool = False
+    """Read from the source's list of what changed, not told by it: what it shows that was not known, a webhook
+    should have told. How an observation came is no part of what it is."""
     reason: Annotated[str, Meta(max_length=SUBJECT_CHARACTERS_MAX)] | None = None
     """Why, for changes made by hand (`barometer ticket void KEY --reason ...`)."""
     fields: TicketFields = TicketFields()

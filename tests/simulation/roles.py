@@ -21,6 +21,7 @@ from services.intake.api.publishing import Parts as PublishingParts
 from services.intake.api.publishing import Publishing
 from services.intake.core.arrival import Arrival
 from services.intake.core.normalise import Normalised
+from services.intake.core.pull.limits import Outcome as PullOutcome
 from services.intake.core.reception import Item, Reception
 from services.intake.core.rejected import STAGE_INTAKE, Kept
 from services.intake.core.rejection import Reason
@@ -72,6 +73,12 @@ class Uncounted:
         """See intake's port."""
 
     def count_form(self, source: str, outcome: FormOutcome, number: int = 1) -> None:
+        """See intake's port."""
+
+    def count_pull(self, source: str, outcome: PullOutcome, number: int = 1) -> None:
+        """See intake's port."""
+
+    def show_pulled(self, source: str, known_until_us: int) -> None:
         """See intake's port."""
 
     def record(self, outcome: str) -> None:

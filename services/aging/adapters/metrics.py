@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
@@ -10,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from services.aging.core.backlog import Backlog
 from services.aging.core.batch import Refusal
+from services.aging.core.pulled import PullOutcome
 from shared.clock import Clock
 from shared.codec import Reason
 from shared.contracts.instants import SECOND_US
@@ -25,6 +27,7 @@ class Counted(Protocol):
     folded: int
     repeated: int
     refused: dict[str, int]
+    pulled: Counter[tuple[str, PullOutcome]]
 
 
 class Partition(Protocol):
@@ -49,6 +52,7 @@ class Tally:
         self._folded = 0
         self._repeated = 0
         self._refused: dict[str, int] = dict.fromkeys(REASONS, 0)
+        self._pulled: Counter[tuple[str, PullOutcome]] = Counter()
 
     def watch(self, partition: int, logic: Partition) -> None:
         """Count what `logic` does from now on; keep what its predecessor did."""
@@ -62,6 +66,7 @@ class Tally:
         self._repeated += logic.output.repeated
         for reason, count in logic.output.refused.items():
             self._refused[reason] = self._refused.get(reason, 0) + count
+        self._pulled.update(logic.output.pulled)
 
     def folded(self) -> int:
         """Return observations folded that were new."""
@@ -81,6 +86,13 @@ class Tally:
         for logic in self._logics.values():
             for reason, count in logic.output.refused.items():
                 total[reason] = total.get(reason, 0) + count
+        return total
+
+    def pulled(self) -> Counter[tuple[str, PullOutcome]]:
+        """Return pulled states, by source and what they came to."""
+        total = Counter(self._pulled)
+        for logic in self._logics.values():
+            total.update(logic.output.pulled)
         return total
 
     def logics(self) -> Sequence[Partition]:
@@ -112,6 +124,18 @@ class AgingCollector(Collector):
         for reason, count in sorted(refused.items()):
             rejected.add_metric([reason], count)
         yield rejected
+        yield self._pulled()
+
+    def _pulled(self) -> Metric:
+        pulled = CounterMetricFamily(
+            "barometer_pulled", "Pulled states of tickets by source, and whether a webhook had told of them.",
+            labels=["source", "outcome"],
+        )  # fmt: skip
+        counts = self._tally.pulled()
+        for source in sorted({source for source, _ in counts}):
+            for outcome in PullOutcome:  # all of them, so that a rate sees the first lost one as well
+                pulled.add_metric([source, outcome.value], counts[source, outcome])
+        return pulled
 
     def _loops(self) -> Iterator[Metric]:
         statuses = self._statuses()

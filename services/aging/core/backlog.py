@@ -37,6 +37,7 @@ from services.aging.core.fold import advance, extend
 from services.aging.core.lateness import is_ahead, is_late, late_tickets
 from services.aging.core.mark import MARKS_MAX
 from services.aging.core.memory import Memory
+from services.aging.core.pulled import pulled_into, pulled_onto
 from services.aging.core.rederive import Derived, derive_again
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket, copied
@@ -253,6 +254,8 @@ class Backlog(Memory):
             outcome.refused.append(Refused(arrival.origin, Refusal.FOLD_FAILED, drafts.error))
             return
         outcome.marks[(id_, arrival.order)] = mark
+        if arrival.mark.pulled:
+            outcome.pulled.append((id_, pulled_onto(known, arrival.mark)))
         self._keep(outcome, id_, moved)
         imported = arrival.mark.run is not None
         cause = Cause.IMPORT if imported else Cause.OBSERVED
@@ -284,6 +287,10 @@ class Backlog(Memory):
             return
         cause = Cause.CONFIGURATION if again else _cause(items, was, waking=waking)
         self._take(outcome, id_, was, derived, until_us, cause=cause)
+        if any(dated.mark.pulled for dated in derived.added):
+            timeline = sorted((*loaded.marks.get(id_, ()), *derived.added), key=lambda dated: dated.order)
+            added = {dated.order for dated in derived.added}
+            outcome.pulled += [(id_, one) for one in pulled_into(timeline, added)]
         if again:
             self.adoption.judged(id_[0], derived.statements)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from services.aging.core.facts import Statement
 from services.aging.core.mark import Mark
+from services.aging.core.pulled import Pulled
 from services.aging.core.ticket import Ticket
 from shared.contracts.backlog import Cause
 from shared.contracts.tickets import Absorbed
@@ -136,6 +137,8 @@ class Outcome:
     """Observations that were folded, repeats included."""
     repeated: int = 0
     """Observations that were known already."""
+    pulled: list[tuple[TicketId, Pulled]] = field(default_factory=list)
+    """Pulled states that are new, and whether webhooks had told of them."""
     more: bool = False
     """Overdue timers are left."""
 

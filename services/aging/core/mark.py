@@ -56,6 +56,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=
     """`time_us` is when it came: the earliest of its repeats counts, see `without_repeats`."""
     identity: bytes = b""
     """What identifies it, where its content was erased; empty while the content tells (erasure.py)."""
+    pulled: bool = False
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -77,6 +78,7 @@ def mark_of(observation: Observation) -> Mark:
         to_us(observation.received_at),
         observation.run,
         observation.dated_by_receipt,
+        pulled=observation.pulled,
     )
 
 
@@ -95,6 +97,7 @@ def observation_of(tenant: str, ticket: str, mark: Mark) -> Observation:
         sequence=mark.sequence,
         dated_by_receipt=mark.dated_by_receipt,
         run=mark.run,
+        pulled=mark.pulled,
         reason=mark.reason,
         fields=mark.fields,
     )

@@ -6,9 +6,12 @@ picture, and last the clock that covers it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
+import structlog
 
 from services.aging.core.adoption import Adoption
 from services.aging.core.attention import flags_of
@@ -21,6 +24,7 @@ from services.aging.core.groups import groups_of
 from services.aging.core.mark import Mark, encode_mark
 from services.aging.core.merges import encode_register
 from services.aging.core.picture import Stamp, cell_of, clock_of, flow_of, state_of
+from services.aging.core.pulled import PullOutcome
 from services.aging.core.ticket import Ticket, encode_ticket
 from services.aging.ports import (
     AgingChanges,
@@ -34,7 +38,7 @@ from shared.bus.port import RECORD_BYTES_MAX, Record, record_bytes
 from shared.codec import CodecError, Undecodable, to_cells, to_every_partition, to_outgoing
 from shared.contracts.backlog import TermsAdopted
 from shared.contracts.event_id import derived_id, digest
-from shared.contracts.instants import from_us
+from shared.contracts.instants import from_us, rfc3339
 from shared.contracts.records import Outgoing
 from shared.contracts.tickets import TEXT_CHARACTERS_MAX, Absorbed, Observation, Rejected
 
@@ -42,6 +46,10 @@ Refusable = tuple[Record, Observation | Absorbed]
 """A record and what it holds, until it is folded."""
 
 STAGE = "aging"
+TOLD_MAX: Final = 20
+"""Lines about lost webhooks in one batch; a first pull over years finds every ticket there is."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Output:
@@ -62,6 +70,8 @@ class Output:
         """Observations folded since the start."""
         self.repeated = 0
         """Observations that were known already."""
+        self.pulled: Counter[tuple[str, PullOutcome]] = Counter()
+        """Pulled states since the start, by source and what they came to."""
 
     def begin(self, epoch: int, version: int) -> None:
         """Start an ownership."""
@@ -98,6 +108,7 @@ class Output:
         """Return the rows of `outcome` (but for deferred ones), and collect its records."""
         self.folded += outcome.seen
         self.repeated += outcome.repeated
+        self._count_pulled(outcome)
         self._records += [to_outgoing(absorbed) for absorbed in outcome.told]
         self._records += [
             to_outgoing(
@@ -186,6 +197,19 @@ class Output:
             open_tickets=open_tickets,
         )
         return to_every_partition(clock, self._cells_partitions)
+
+    def _count_pulled(self, outcome: Outcome) -> None:
+        told = 0
+        for (tenant, ticket), one in outcome.pulled:
+            self.pulled[one.source, one.outcome] += 1
+            if one.outcome is PullOutcome.KNOWN:
+                continue
+            told += 1
+            if told <= TOLD_MAX:
+                _log.warning("a webhook was lost: a pull found what none had told", tenant=tenant, ticket=ticket,
+                             outcome=one.outcome.value, changed_at=rfc3339(one.at_us))  # fmt: skip
+        if told > TOLD_MAX:
+            _log.warning("more webhooks were lost", tickets=told - TOLD_MAX, partition=self._partition)
 
     def _stamp(self, clock_us: int) -> Stamp:
         return Stamp(self._partition, self._epoch, self.version, clock_us)

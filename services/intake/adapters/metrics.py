@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.intake.core.pull.limits import Outcome as PullOutcome
 from services.intake.core.rejection import Reason
 from services.intake.ports import FormOutcome, Outcome
+from shared.contracts.instants import SECOND_US
 
 SERVICE = "intake"
 
@@ -41,6 +43,18 @@ class PrometheusCounters:
             ["source", "outcome"],
             registry=registry,
         )
+        self._pulls = Counter(
+            "barometer_pull_requests",
+            "Requests to vendors' APIs by source and outcome.",
+            ["source", "outcome"],
+            registry=registry,
+        )
+        self._pulled = Gauge(
+            "barometer_pull_known_until_timestamp_seconds",
+            "Up to when all changes at a source are known by pulling.",
+            ["source"],
+            registry=registry,
+        )
         self._ignored_reasons: set[str] = set()
         # Children are bound once: looking one up costs four times as much as counting.
         self._outcomes = {outcome: events.labels(SERVICE, outcome.value) for outcome in Outcome}
@@ -68,6 +82,14 @@ class PrometheusCounters:
     def count_form(self, source: str, outcome: FormOutcome, number: int = 1) -> None:
         """See `Counters.count_form`."""
         self._forms.labels(source, outcome.value).inc(number)
+
+    def count_pull(self, source: str, outcome: PullOutcome, number: int = 1) -> None:
+        """See `Counters.count_pull`."""
+        self._pulls.labels(source, outcome.value).inc(number)
+
+    def show_pulled(self, source: str, known_until_us: int) -> None:
+        """See `Counters.show_pulled`."""
+        self._pulled.labels(source).set(known_until_us / SECOND_US)
 
 
 def counters(registry: CollectorRegistry) -> PrometheusCounters:

@@ -284,8 +284,8 @@ def _hook(source: Source, webhook: SourceWebhook, environment: Mapping[str, str]
         tenant=source.tenant,
         source=source.name,
         vendor=VENDORS[source.kind.value],
-        secrets=tuple(_secret(source, one, environment) for one in webhook.all_secrets),
-        basic=None if basic is None else f"{basic.user}:{_secret(source, basic.password, environment)}",
+        secrets=tuple(secret_of(source, one, environment) for one in webhook.all_secrets),
+        basic=None if basic is None else f"{basic.user}:{secret_of(source, basic.password, environment)}",
         unsigned=webhook.unsigned,
         url=webhook.url,
     )
@@ -302,7 +302,7 @@ def _form(source: Source, form: SourceForm, environment: Mapping[str, str]) -> W
     return WebForm(
         tenant=source.tenant,
         source=source.name,
-        secrets=tuple(_secret(source, one, environment) for one in form.all_secrets),
+        secrets=tuple(secret_of(source, one, environment) for one in form.all_secrets),
         language=form.language.value,
         title=form.title,
         intro=form.intro,
@@ -325,7 +325,7 @@ def proxies_of(environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Networ
         raise SettingsInvalid(f"{PREFIX}TRUSTED_PROXIES: {error}; {mend}") from None
 
 
-def _secret(source: Source, reference: SecretReference, environment: Mapping[str, str]) -> str:
+def secret_of(source: Source, reference: SecretReference, environment: Mapping[str, str]) -> str:
     """Return a secret of `source`. Raises ConfigurationInvalid that names the source."""
     try:
         return read_secret(reference, environment)
@@ -365,6 +365,6 @@ def _inbound(source: Source, webhook: EmailWebhook, environment: Mapping[str, st
         tenant=source.tenant,
         source=source.name,
         mailer=MAILERS[webhook.service.value],
-        secrets=tuple(_secret(source, one, environment) for one in webhook.secrets),
-        basic=None if basic is None else f"{basic.user}:{_secret(source, basic.password, environment)}",
+        secrets=tuple(secret_of(source, one, environment) for one in webhook.secrets),
+        basic=None if basic is None else f"{basic.user}:{secret_of(source, basic.password, environment)}",
     )

@@ -1,0 +1,57 @@
+"""The four vendors, each as a list, a desk, and what proves who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from services.intake.core.pull.github import GitHubIssues
+from services.intake.core.pull.gitlab import GitLabIssues
+from services.intake.core.pull.jira import JiraIssues
+from services.intake.core.pull.port import Listing
+from services.intake.core.pull.source import basic, bearer
+from services.intake.core.pull.zendesk import ZendeskTickets
+from tests.servers.desks import github, gitlab, jira, zendesk
+from tests.servers.desks.desk import Desk
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One of them. `key` is the ticket's id at the source."""
+
+    name: str
+    listing: Callable[[], Listing]
+    desk: Callable[[Callable[[], datetime]], Desk]
+    credentials: dict[str, str]
+    key: Callable[[int], str]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _data_center(now: Callable[[], datetime]) -> Desk:
+    return jira.JiraDesk(now, is_cloud=False)
+
+
+GITHUB: Final = Vendor(
+    "github", lambda: GitHubIssues(github.REPOSITORY), github.GitHubDesk, bearer(github.TOKEN),
+    lambda number: f"{github.REPOSITORY}#{number}",
+)  # fmt: skip
+GITLAB: Final = Vendor(
+    "gitlab", lambda: GitLabIssues(gitlab.PROJECT), gitlab.GitLabDesk, bearer(gitlab.TOKEN),
+    lambda number: f"{gitlab.PROJECT}#{number}",
+)  # fmt: skip
+JIRA: Final = Vendor(
+    "jira", lambda: JiraIssues(("SUP",), "labels = desk", is_cloud=True), jira.JiraDesk,
+    basic(jira.USER, jira.TOKEN), lambda number: f"SUP-{number}",
+)  # fmt: skip
+JIRA_DATA_CENTER: Final = Vendor(
+    "jira_data_center", lambda: JiraIssues((), "", is_cloud=False), _data_center, bearer(jira.TOKEN),
+    lambda number: f"SUP-{number}",
+)  # fmt: skip
+ZENDESK: Final = Vendor(
+    "zendesk", ZendeskTickets, zendesk.ZendeskDesk, basic(f"{zendesk.USER}/token", zendesk.TOKEN), str,
+)  # fmt: skip
+VENDORS: Final = (GITHUB, GITLAB, JIRA, JIRA_DATA_CENTER, ZENDESK)
