@@ -100,6 +100,19 @@ def _folded(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())
 
 
+# Words that add nothing to what a subject says: articles, possessives, politeness and pressure. No negation, no wish, and
+# nothing that is an abbreviation in another language (`os`, `as`, `est`).
+_FILLING: Final = frozenset(
+    _folded(
+        "a an the is are was my our your please pls plz kindly urgent urgently asap important hi hello hey dear thanks thank you "
+        "der die das den dem ein eine einen mein meine unser unsere ist sind bitte dringend eilt wichtig hallo danke "
+        "le la les l un une mon ma mes notre nos svp bonjour merci el los las una mis nuestro nuestra es está por favor hola "
+        "urgente gracias um uma meu minha é olá obrigado obrigada il lo gli i mio mia nostro nostra è sono per favore ciao "
+        "buongiorno grazie de het een mijn onze aub spoed en ett min vår är er hej hei haster takk tak tack proszę pilne "
+        "пожалуйста срочно здравствуйте мой моя lütfen acil merhaba"
+    ).split()
+)
+
 # Words of which alone a subject says nothing. Among others they count like any.
 _GENERIC: Final = frozenset(
     _folded(
@@ -137,7 +150,7 @@ _GENERIC: Final = frozenset(
 def _bare(text: str) -> str:
     """Return `text`, folded, without tags anywhere and without prefixes and warnings in front."""
     if _MARKED.search(text) is None:
-        return text[:SUBJECT_CHARACTERS_READ]
+        return text.lstrip(_EDGE)[:SUBJECT_CHARACTERS_READ]
     text = _CASE.sub(" ", _BRACKETED.sub(_if_no_tag, text))
     while True:
         text = text.lstrip(_EDGE)
@@ -156,7 +169,8 @@ def _if_no_tag(found: re.Match[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return (_NO_ASCII_WORD if text.isascii() else _NO_WORD).sub(" ", text).strip()
+    words = (_NO_ASCII_WORD if text.isascii() else _NO_WORD).sub(" ", text).split()
+    return " ".join([word for word in words if word not in _FILLING])
 
 
 def _if_telling(text: str) -> str:

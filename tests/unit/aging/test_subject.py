@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.aging.core.subject import SUBJECT_CHARACTERS_READ, said
@@ -30,6 +30,14 @@ ALIKE = (
         "VPN: down",
         "vpn-down",
     ),
+    ("VPN down", "URGENT: VPN is down", "Please, the VPN is down!", "Hello, my VPN is down, thank you"),
+    (
+        "Drucker druckt nicht",
+        "DRINGEND!! Der Drucker druckt nicht",
+        "Hallo, bitte: mein Drucker druckt nicht. Danke",
+    ),
+    ("Imprimante en panne", "L'imprimante en panne", "Bonjour, notre imprimante en panne svp"),
+    ("Принтер не работает", "Срочно! Принтер не работает, пожалуйста"),
     ("Straße gesperrt", "STRASSE GESPERRT", "strasse  gesperrt."),
     ("Imprimante cassée", "IMPRIMANTE CASSE\u0301E"),
     ("退款没有到账", "退款没有到账！", "「退款没有到账」"),
@@ -96,10 +104,12 @@ def test_a_subject_that_anybody_could_have_written_says_nothing(subject: str) ->
         ("vpn", "VPN"),
         ("退款", "退款"),
         ("wg zimmer gesucht", "WG-Zimmer gesucht"),
-        ("re install the client", "Re-install the client"),
+        ("re install client", "Re-install the client"),
         ("q3 2026 figures", "[Q3 2026] figures"),
         ("checkout payment fails", "[Checkout] Payment fails"),
-        ("urgent vpn", "URGENT: VPN"),
+        ("no vpn", "No VPN"),
+        ("vpn not down", "The VPN is not down"),
+        ("new printer needed", "New printer needed"),
         ("नया पासवर्ड चाहिए", "नया पासवर्ड चाहिए"),
         ("รีเซ็ตรหัสผ่าน", "รีเซ็ตรหัสผ่าน"),
     ],
@@ -109,8 +119,8 @@ def test_what_a_subject_says_is_kept(expected: str, subject: str) -> None:
 
 
 def test_words_differ_where_numbers_do_and_patterns_do_not() -> None:
-    assert "invoice 4711 is wrong" == words("Invoice 4711 is wrong")
-    assert "invoice 0 is wrong" == pattern("Invoice 4711 is wrong")
+    assert "invoice 4711 wrong" == words("Invoice 4711 is wrong")
+    assert "invoice 0 wrong" == pattern("Invoice 4711 is wrong")
     assert "printer on floor 0fa" == pattern("Printer on floor 2FA")
 
 
@@ -132,6 +142,7 @@ def test_words_and_patterns_are_fixed_points(subject: str) -> None:
     assert (in_pattern, in_pattern) == said(in_pattern)
 
 
+@example(subject="-@0İ", prefix="Re: ")
 @given(subject=SUBJECTS, prefix=st.sampled_from([one for one in PREFIXES if one.endswith((": ", "："))]))
 def test_a_prefix_changes_nothing(subject: str, prefix: str) -> None:
     assert said(subject) == said(prefix + subject)
