@@ -121,9 +121,11 @@ class PartitionGroup(Generic[Changes]):
             loop = self.new_loop(self._parts, partition, memory=self._memories.pop(partition, None))
             self._loops[partition] = loop
             ending = await loop.run()
-            if ending is Ending.STOPPED:
-                if loop.memory is not None:
-                    self._memories[partition] = loop.memory
+            if ending is Ending.STOPPED and loop.memory is not None:
+                self._memories[partition] = loop.memory
+            # A loop that was told to stop may find out in its last commit that it was replaced long ago: a
+            # process that slept does. To regain the partition then would rob its rightful owner.
+            if ending is Ending.STOPPED or self._tasks.get(partition) is not asyncio.current_task():
                 return
             await self._parts.pause(REGAIN_WAIT_MS)
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from shared.clock import monotonic_seconds
-from shared.runtime.group import STALLED_S_MAX, PartitionGroup, complaint
+from shared.runtime.group import REGAIN_WAIT_S, STALLED_S_MAX, PartitionGroup, complaint
 from shared.runtime.partition import PartitionStatus, Phase
 from shared.runtime.port import Taken
 from tests.unit.runtime.tally import TallyChanges, TallyLogic
@@ -103,6 +103,18 @@ async def test_a_loop_that_does_not_finish_within_the_budget_is_abandoned(world:
     await eventually(lambda: [s.phase for s in stuck.statuses()] == [Phase.LOADING] * 3)
     stuck.stop()
     await running
+
+
+async def test_a_partition_found_lost_while_it_is_given_up_is_not_regained(world: World) -> None:
+    replaced = group(world, "a")
+    running = asyncio.create_task(replaced.run())
+    await eventually(lambda: works_on(replaced, 0, 1, 2))
+    identity = await world.bus.identity(world.parts().topic)
+    await world.store.take_over(identity, 1, owner="b", known=None)
+    replaced.stop()
+    async with asyncio.timeout(REGAIN_WAIT_S / 4):
+        await running
+    assert [1, 1, 1] == [logic.loads for logic in world.logics]
 
 
 @pytest.mark.parametrize(
