@@ -28,6 +28,7 @@ import structlog
 from shared.bus.port import (
     BusUnavailable,
     Fenced,
+    LogIdentity,
     OffsetOutOfRange,
     Outgoing,
     Poll,
@@ -58,6 +59,7 @@ Changes = TypeVar("Changes")
 
 PROBE_EVERY_US: Final = SECOND_US
 HINT_EVERY_US: Final = SECOND_US
+VERIFY_EVERY_US: Final = SECOND_US
 _PAUSE_SLICE_MS: Final = 250
 """A loop that waits for a database still hears `stop` this soon."""
 
@@ -128,7 +130,7 @@ class PartitionLoop(Generic[Changes]):
             reader = await parts.bus.open_reader(parts.topic)
             stack.push_async_callback(reader.close)
             start = await self._start(reader, taken.position)
-            tenure = _Tenure(self, parts, partition, reader, writer, taken)
+            tenure = _Tenure(self, parts, partition, reader, writer, taken, identity=identity)
             await tenure.republish(taken)
             await self._remember(taken, start)
             while not self._stopping:
@@ -189,14 +191,17 @@ class _Tenure(Generic[Changes]):
         reader: Reader,
         writer: Writer,
         taken: Taken,
+        *,
+        identity: LogIdentity,
     ) -> None:
         self._loop, self._parts, self._partition = loop, parts, partition
         self._reader, self._writer = reader, writer
+        self._identity = identity
         self._next_block = taken.next_block
         self._in_flight: deque[tuple[int, int]] = deque()
         self._bus_time = BusTime()
         self._committed_clock_us = taken.clock_us
-        self._committed_at_us = self._hinted_at_us = self._probed_at_us = 0
+        self._committed_at_us = self._hinted_at_us = self._probed_at_us = self._verified_at_us = 0
 
     async def republish(self, taken: Taken) -> None:
         """Publish what the former owner committed and perhaps did not publish."""
@@ -213,6 +218,7 @@ class _Tenure(Generic[Changes]):
         self._bus_time.acknowledged(self._writer.bus_time_us, wall_us)
         due_us = memory.logic.next_due_us()
         poll = await self._read(memory, due_us, wall_us)
+        await self._verify()
         until_us = self._until(memory, poll, wall_us)
         self._loop.memory = None  # in doubt until the commit returns
         folded = await memory.logic.fold(poll.records, from_us=memory.clock_us, until_us=until_us)
@@ -254,6 +260,21 @@ class _Tenure(Generic[Changes]):
             )
         except OffsetOutOfRange as error:
             raise position_lost(error) from error
+
+    async def _verify(self) -> None:
+        """Make sure that the log read last is still the one taken over.
+
+        A process that stood still may wake before a topic that was deleted and made again meanwhile: its
+        position lies in the new log, too, and nothing fails. Asked each second, and after the read, so that
+        what was read over a longer pause is never folded unasked.
+        """
+        now_us = self._parts.clock.now_us()
+        if _passed(self._verified_at_us, now_us, VERIFY_EVERY_US):
+            self._verified_at_us = now_us
+            found = await self._parts.bus.identity(self._parts.topic)
+            if found != self._identity:
+                # Taken over anew, which compares with what the store knows and says what to do.
+                raise BusUnavailable(f"{found.topic}: the log was replaced while it was read")
 
     def _wait_ms(self, memory: Memory[Changes], due_us: int | None, wall_us: int) -> int:
         idle_ms = self._parts.limits.idle_wait_ms

@@ -171,9 +171,11 @@ async def _guarded(name: str, work: Coroutine[Any, Any, None], stopping: asyncio
         await work
     except Exception as error:
         _watch(CRASH_BUDGET_S)
+        # A group's own text only counts its errors; what each says is what a person needs.
+        reason = "; ".join(dict.fromkeys(map(str, _leaves(error))))
         # Logged here and nowhere else: if a sibling cannot be cancelled, nobody gets further than this.
-        _log.critical("died", part=name, reason=str(error), exc_info=not _needs_person(error, ()))
-        raise Died(f"{name} died: {error}") from error
+        _log.critical("died", part=name, reason=reason, exc_info=not _needs_person(error, ()))
+        raise Died(f"{name} died: {reason}") from error
     if not stopping.is_set():
         _watch(CRASH_BUDGET_S)
         _log.critical("died", part=name, reason="ended without being asked to")

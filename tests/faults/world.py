@@ -87,7 +87,7 @@ class World:
         assert ([], []) == (last.lost[:5], last.double[:5]), str(last)
         return last
 
-    def suffer(self, name: str, strike: Callable[[], None], *, after_s: float = 0.7) -> Recovery:
+    def suffer(self, name: str, strike: Callable[[], object], *, after_s: float = 0.7) -> Recovery:
         """Let `strike` happen under load; return once everything that was acknowledged came to pass, once."""
         start = time.monotonic()
         with self.desk.sending():

@@ -69,6 +69,7 @@ SCENARIOS: dict[str, Callable[[], Mapping[str, process.Worker]]] = {
     "dies": lambda: {"worker": Failing(ZeroDivisionError("by design")), "other": Working()},
     "ends": lambda: {"worker": Failing(None)},
     "lost": lambda: {"worker": Failing(PositionLost("restore it"))},
+    "lost in a group": lambda: {"worker": Failing(ExceptionGroup("tasks", [PositionLost("restore it")] * 2))},
     "breaks later": lambda: {"worker": Failing(StoreUnavailable("gone"))},
     "deaf": lambda: {"worker": Deaf()},
     "stuck": lambda: {"worker": Failing(ZeroDivisionError("by design")), "other": Stuck()},

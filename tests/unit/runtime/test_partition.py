@@ -13,10 +13,10 @@ import pytest_asyncio
 from sqlalchemy import Connection, select, update
 
 from shared.bus.embedded import EmbeddedBus
-from shared.bus.port import BusUnavailable
-from shared.contracts.topics import EVENTS, FACTS
+from shared.bus.port import BusUnavailable, LogIdentity
+from shared.contracts.topics import EVENTS, FACTS, Topic
 from shared.runtime.bus_time import APART_US_MAX
-from shared.runtime.partition import Ending, Phase
+from shared.runtime.partition import VERIFY_EVERY_US, Ending, Phase
 from shared.runtime.port import PositionLost, PositionMismatch, StoreUnavailable
 from shared.sql.engine import read, transaction
 from shared.sql.journal import OUTBOX, PARTITIONS
@@ -106,6 +106,38 @@ async def test_a_position_outside_the_log_stops_with_the_mend(world: World, stor
     with pytest.raises(PositionLost, match=rf"tickets.events.v1/0: .* {stored} .*\[0, 1\).*{why}.*restore"):
         await world.loop().run()
     assert stored == await read(world.engine, position)
+
+
+class ReplacedBus:
+    """A log in whose place another one is put, unheard."""
+
+    def __init__(self, before: EmbeddedBus) -> None:
+        self._before = before
+        self.after: EmbeddedBus | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._before, name)
+
+    async def identity(self, topic: Topic) -> LogIdentity:
+        return await (self.after or self._before).identity(topic)
+
+
+async def test_a_log_replaced_under_a_running_loop_is_noticed_before_anything_of_it_counts(
+    world: World, tmp_path: Path
+) -> None:
+    bus = ReplacedBus(world.bus)
+    await world.send("a:one")
+    loop = world.loop(bus=bus)
+    running = asyncio.create_task(loop.run())
+    await eventually(lambda: loop.status.position == 1)
+    async with await EmbeddedBus.open(tmp_path / "other", world.bus_clock) as other:
+        await other.ensure_topics({EVENTS.name: 1, FACTS.name: 1})
+        bus.after = other
+        world.pass_time(2 * VERIFY_EVERY_US)
+        await world.send("a:of another log")
+        with pytest.raises(PositionMismatch, match="refer to another log than the one at hand"):
+            await running
+    assert {"a": 1} == await world.counts()
 
 
 async def test_a_log_made_anew_stops_with_the_mend(world: World, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_stopped_process_serves_until_the_last_commit_closes_and_ends_with_0(
         ("ends", Exit.CRASH, "ended without being asked to", False),
         ("breaks later", Exit.CRASH, "gone", True),
         ("lost", Exit.USAGE, "restore it", False),
+        ("lost in a group", Exit.USAGE, "restore it", False),
     ],
 )
 def test_a_worker_that_dies_ends_the_process_and_is_logged_once(
