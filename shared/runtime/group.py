@@ -125,7 +125,7 @@ class PartitionGroup(Generic[Changes]):
                 self._memories[partition] = loop.memory
             # A loop that was told to stop may find out in its last commit that it was replaced long ago: a
             # process that slept does. To regain the partition then would rob its rightful owner.
-            if ending is Ending.STOPPED or self._tasks.get(partition) is not asyncio.current_task():
+            if ending is Ending.STOPPED or partition not in self._tasks:
                 return
             await self._parts.pause(REGAIN_WAIT_MS)
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from shared.clock import monotonic_seconds
-from shared.runtime.group import REGAIN_WAIT_S, STALLED_S_MAX, PartitionGroup, complaint
+from shared.runtime.group import REGAIN_WAIT_MS, STALLED_S_MAX, PartitionGroup, complaint
 from shared.runtime.partition import PartitionStatus, Phase
 from shared.runtime.port import Taken
 from tests.unit.runtime.tally import TallyChanges, TallyLogic
@@ -112,7 +112,7 @@ async def test_a_partition_found_lost_while_it_is_given_up_is_not_regained(world
     identity = await world.bus.identity(world.parts().topic)
     await world.store.take_over(identity, 1, owner="b", known=None)
     replaced.stop()
-    async with asyncio.timeout(REGAIN_WAIT_S / 4):
+    async with asyncio.timeout(REGAIN_WAIT_MS / 4_000):
         await running
     assert [1, 1, 1] == [logic.loads for logic in world.logics]
 
