@@ -25,7 +25,8 @@ from shared.configuration.webhooks import SourceKind
 from shared.contracts.instants import to_us
 from shared.contracts.tickets import Observation, Priority, Status
 from tests.api.intake_world import ENVIRONMENT, NOW, World, world
-from tests.api.vendor_requests import SIGN_A_TIME, SIGN_NOTHING, SIGNERS, Signing, ticket_body
+from tests.api.vendor_requests import SIGN_A_TIME, SIGN_NOTHING, SIGNERS, ticket_body
+from tests.unit.intake.vendors.own_request import Signing
 
 SECRET: Final = "topsecret"
 NEXT: Final = "next secret"
@@ -88,8 +89,10 @@ def problem(answer: httpx2.Response) -> tuple[int, str]:
 
 
 def test_every_vendor_can_be_configured_and_is_tried_here() -> None:
-    assert {kind.value for kind in SourceKind} - {"generic"} == set(VENDORS)
-    assert set(SIGNERS) >= set(VENDORS)
+    assert {kind.value for kind in SourceKind} - {"generic"} == set(VENDORS), (
+        "each adapter has its line in SourceKind (shared/configuration/webhooks.py), and each line its adapter"
+    )
+    assert set(SIGNERS) >= set(VENDORS), "tests/unit/intake/vendors/test_<kind>.py has a REQUEST"
     assert [] == [name for name, vendor in VENDORS.items() if vendor.name != name]
 
 

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from services.intake.core.vendors import VENDORS
 from shared.configuration.models import Configuration
 from tests.api.intake_world import NOW, World, world
-from tests.api.vendor_requests import SIGNERS, Signing, at_time, ticket_body
+from tests.api.vendor_requests import SIGNERS, at_time, ticket_body
+from tests.unit.intake.vendors.own_request import Signing
 
 EXAMPLES: Final = 40
 """For each vendor."""

@@ -1,37 +1,33 @@
 """Requests as vendors send them: a body of each that shows a ticket, and its signature.
 
 Written from the vendors' documentation and not from our adapters, so that both must agree. A vendor that
-signs nothing sends the secret itself.
+signs nothing sends the secret itself. A vendor that came later says it in its own test (`REQUEST`, see
+tests/unit/intake/vendors/own_request.py).
 """
 
 from __future__ import annotations
 
 import base64
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
 
-Headers = dict[str, str]
+from services.intake.core.vendors import VENDORS
+from tests.unit.intake.vendors.own_request import Headers, Request, Signing
+
+_TESTS: Final = "tests.unit.intake.vendors"
 
 
-class Signing(NamedTuple):
-    """What a signature is made of."""
+def _own(vendor: str) -> Request | None:
+    """Return what the vendor's own test says of its requests."""
+    name = f"{_TESTS}.test_{vendor}"
+    return None if find_spec(name) is None else getattr(import_module(name), "REQUEST", None)
 
-    body: bytes
-    secret: str
-    at: datetime
-    url: str
 
-    def hmac(self, signed: bytes, algorithm: str = "sha256") -> bytes:
-        """Return the HMAC of `signed` by the secret."""
-        return hmac.new(self.secret.encode(), signed, algorithm).digest()
-
-    @property
-    def milliseconds(self) -> str:
-        """The time, as vendors that count milliseconds write it."""
-        return str(round(self.at.timestamp() * 1_000))
+OWN: Final = {name: own for name in sorted(VENDORS) if (own := _own(name)) is not None}
 
 
 def _base64(raw: bytes) -> str:
@@ -90,12 +86,17 @@ SIGNERS: Final[Mapping[str, Callable[[Signing], Headers]]] = {
     },
     "zammad": lambda one: {"x-hub-signature": f"sha1={one.hmac(one.body, 'sha1').hex()}"},
     "zendesk": _zendesk,
+    **{name: own.headers for name, own in OWN.items()},
 }  # fmt: skip
 """The headers that prove a request, by vendor."""
 
-SIGN_NOTHING: Final = frozenset({"azuredevops", "freshdesk", "gitlab", "servicenow"})
+SIGN_NOTHING: Final = frozenset({"azuredevops", "freshdesk", "gitlab", "servicenow"}) | {
+    name for name, own in OWN.items() if own.signs_nothing
+}
 """They send the secret itself, which says nothing of the body."""
-SIGN_A_TIME: Final = frozenset({"chatwoot", "front", "hubspot", "linear", "zendesk"})
+SIGN_A_TIME: Final = frozenset({"chatwoot", "front", "hubspot", "linear", "zendesk"}) | {
+    name for name, own in OWN.items() if own.signs_a_time
+}
 
 _CREATED: Final = "2026-03-01T08:00:00Z"
 _UPDATED: Final = "2026-03-02T09:30:00Z"
@@ -207,6 +208,7 @@ _TICKETS: Final[Mapping[str, Any]] = {
         "detail": {"id": "42", "subject": _SUBJECT, "status": "OPEN", "priority": "HIGH", "tags": [],
                    "created_at": _CREATED, "updated_at": _UPDATED, "via": {"channel": "email"}},
     },
+    **{name: own.ticket for name, own in OWN.items()},
 }  # fmt: skip
 
 

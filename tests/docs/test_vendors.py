@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import re
+import sys
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 import pytest
 
 from services.intake.core.vendors import VENDORS
+from shared.configuration.webhooks import SourceKind
 from shared.contracts.tickets import Activity, Observation, Priority, Status
-from tests.api.intake_world import World, world
+from tests.api.intake_world import NOW, World, world
 from tests.api.test_intake_webhooks import CONFIGURATION
 from tests.architecture.tree import ROOT
 from tests.docs.examples import examples, first_cells
+from tests.unit.intake.vendors.own_request import Request, Signing
 
 DOCUMENT: Final = ROOT / "docs" / "vendors.md"
-EVENT: Final = {
-    "id": "e-1", "kind": "ticket_changed", "at": "2026-03-02T09:00:00Z",
-    "ticket": {"number": 42, "title": "Printer", "state": "Asked", "urgency": "fire", "agent": None},
-}  # fmt: skip
 
 
 def test_every_vendor_there_is_has_its_row() -> None:
@@ -31,20 +28,40 @@ def test_every_vendor_there_is_has_its_row() -> None:
     assert set(VENDORS) <= told
 
 
+def test_the_configuration_tells_every_kind() -> None:
+    (row,) = re.findall(
+        r"^\| `kind` \|.*$", (ROOT / "docs" / "configuration.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert {kind.value for kind in SourceKind} <= set(re.findall(r"`(\w+)`", row))
+
+
+def executed(kind: str, monkeypatch: pytest.MonkeyPatch, name: str = "") -> dict[str, Any]:
+    """Execute the document's block of `kind`, as the module `name` if it has one."""
+    (example,) = examples(kind)
+    module = ModuleType(name or "example")
+    if name:
+        monkeypatch.setitem(sys.modules, name, module)
+    exec(compile(example.text, example.place, "exec"), vars(module))
+    return vars(module)
+
+
 @pytest.mark.asyncio
 async def test_the_adapter_in_the_document_does_what_the_document_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names: dict[str, Any] = {}
-    (example,) = examples("python adapter")
-    exec(compile(example.text, example.place, "exec"), names)
+    adapter = executed("python adapter", monkeypatch, "services.intake.core.vendors.deskly")
+    test = executed("python adapter test", monkeypatch)
+    steps = [one for name, one in test.items() if name.startswith("test_")]
+    assert len(steps) > 1
+    for step in steps:
+        step()
     # The kind stands in for one that the configuration does not know yet.
     monkeypatch.setattr(
-        "services.intake.settings.VENDORS", MappingProxyType({**VENDORS, "github": names["Deskly"]()})
+        "services.intake.settings.VENDORS", MappingProxyType({**VENDORS, "github": adapter["VENDOR"]})
     )
     async with world(tmp_path, CONFIGURATION) as running:
         codes = [
-            await _sent(running, {**EVENT, "kind": kind}, secret)
+            await _sent(running, test["REQUEST"], kind, secret)
             for kind, secret in (
                 ("ticket_changed", "topsecret"),
                 ("survey", "topsecret"),
@@ -64,11 +81,9 @@ def _identity(one: Observation) -> tuple[str, str, Activity]:
     return one.ticket, one.id, one.activity
 
 
-async def _sent(running: World, event: dict[str, Any], secret: str) -> tuple[int, str]:
-    body = json.dumps(event).encode()
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    answer = await running.http.post(
-        "/v1/webhooks/github", content=body, headers={"x-deskly-signature": signature}
-    )
+async def _sent(running: World, request: Request, kind: str, secret: str) -> tuple[int, str]:
+    body = json.dumps({**request.ticket, "kind": kind}).encode()
+    headers = request.headers(Signing(body, secret, NOW, ""))
+    answer = await running.http.post("/v1/webhooks/github", content=body, headers=headers)
     counts = answer.json()
     return answer.status_code, next((name for name in ("accepted", "ignored") if counts.get(name)), "")

@@ -27,6 +27,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -139,3 +140,6 @@ def _story(event: Node) -> Members:
     if subtype == "unassigned":
         return {"activity": Activity.UPDATED, "assignee": None}
     return {}
+
+
+VENDOR: Final[Vendor] = Asana()

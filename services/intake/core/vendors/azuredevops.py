@@ -26,6 +26,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -178,3 +179,6 @@ def _commented(item: _Item) -> Members:
         "actor": actor,
         "visibility": Visibility.PUBLIC,
     }
+
+
+VENDOR: Final[Vendor] = AzureDevOps()

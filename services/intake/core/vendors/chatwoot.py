@@ -26,6 +26,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -168,3 +169,6 @@ def _is_automatic(message: Node) -> bool:
     sent_by = message["content_attributes"]["automation_rule_id"].value
     campaign = message["additional_attributes"]["campaign_id"].value
     return message["sender"]["type"].text() in _BOTS or sent_by is not None or campaign is not None
+
+
+VENDOR: Final[Vendor] = Chatwoot()

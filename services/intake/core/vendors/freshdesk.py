@@ -27,6 +27,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -157,3 +158,6 @@ def _happened(told: str) -> Members:
         if (happened := _HAPPENED.get((name, value.strip()))) is not None:
             return dict(happened)
     return {"activity": Activity.UPDATED}
+
+
+VENDOR: Final[Vendor] = Freshdesk()

@@ -28,6 +28,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -181,3 +182,6 @@ def _gone(what: str, event: Node) -> list[str]:
         if isinstance(gone.value, list):
             return [text for one in gone.items() if (text := one.text() or one["id"].text())][:_MERGED_MAX]
     return []
+
+
+VENDOR: Final[Vendor] = Front()

@@ -25,6 +25,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -178,3 +179,6 @@ def _actor(body: Node) -> Actor | None:
 
 def _role(written: Node) -> Actor:
     return Actor.AGENT if written["author_association"].text() in _STAFF else Actor.CUSTOMER
+
+
+VENDOR: Final[Vendor] = GitHub()

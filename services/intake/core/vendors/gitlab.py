@@ -25,6 +25,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -199,3 +200,6 @@ def _actor(body: Node, issue: Node) -> Actor | None:
     if user_id is None or author_id is None:
         return None
     return Actor.CUSTOMER if user_id == author_id else Actor.AGENT
+
+
+VENDOR: Final[Vendor] = GitLab()

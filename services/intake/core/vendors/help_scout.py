@@ -26,6 +26,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -141,3 +142,6 @@ def _written_at(body: Node, kind: str) -> datetime | None:
     """Return when the latest thread of a kind was written, if threads are shown."""
     threads = (each for each in body["_embedded"]["threads"].items() if each["type"].text() == kind)
     return max((at for each in threads if (at := each["createdAt"].instant()) is not None), default=None)
+
+
+VENDOR: Final[Vendor] = HelpScout()

@@ -32,6 +32,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -217,3 +218,6 @@ def _record(body: Node) -> Iterator[Members]:
     if members.get("status") and properties["closed_date"]["value"].text():
         members["status"] = (members["status"], "closed")
     yield known(members, cleared=cleared)
+
+
+VENDOR: Final[Vendor] = HubSpot()

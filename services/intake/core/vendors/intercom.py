@@ -26,6 +26,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -234,3 +235,6 @@ def _newest(item: Node) -> Node:
 def _told_at(part: Node) -> float:
     at = part["created_at"].instant()
     return at.timestamp() if at is not None and part["body"].text() else 0.0
+
+
+VENDOR: Final[Vendor] = Intercom()

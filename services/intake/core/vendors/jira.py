@@ -28,6 +28,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -235,3 +236,6 @@ def _old_key(changelog: Node, key: str) -> str | None:
 def _moved(members: Members, old: str) -> Members:
     kept = {name: members[name] for name in ("event_id", "time", "actor") if name in members}
     return kept | {"id": old, "activity": Activity.MERGED, "merged_into": members["id"]}
+
+
+VENDOR: Final[Vendor] = Jira()

@@ -27,6 +27,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -182,3 +183,6 @@ def _actor(body: Node) -> Actor | None:
     if kind is None:
         return None
     return Actor.AGENT if kind == "user" else Actor.BOT
+
+
+VENDOR: Final[Vendor] = Linear()

@@ -27,6 +27,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -194,3 +195,6 @@ def _utc(node: Node) -> datetime | None:
     """Return an instant of which ServiceNow does not say that it is UTC."""
     text = node.text()
     return None if text is None else node.instant() or instant(f"{text} UTC")
+
+
+VENDOR: Final[Vendor] = ServiceNow()

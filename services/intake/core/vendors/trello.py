@@ -28,6 +28,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -150,3 +151,6 @@ def _made_at(card_id: str, happened_at: datetime | None) -> datetime | None:
         return None
     made_at = instant(int(card_id[:_SECOND_DIGITS], 16))
     return made_at if made_at is not None and made_at <= happened_at else None
+
+
+VENDOR: Final[Vendor] = Trello()

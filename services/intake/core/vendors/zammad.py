@@ -24,6 +24,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -166,3 +167,6 @@ def _actor(person: Node) -> Actor | None:
     if roles & {"agent", "admin"}:
         return Actor.AGENT
     return Actor.CUSTOMER if "customer" in roles else None
+
+
+VENDOR: Final[Vendor] = Zammad()

@@ -24,6 +24,7 @@ from services.intake.core.vendors.port import (
     Shown,
     Unreadable,
     Untrusted,
+    Vendor,
     Verified,
     Vocabulary,
 )
@@ -209,3 +210,6 @@ def _sent_by_trigger(body: Node, delivery: Delivery) -> Members:
         "time": ticket["updated_at"].instant(),
     })  # fmt: skip
     return members
+
+
+VENDOR: Final[Vendor] = Zendesk()
