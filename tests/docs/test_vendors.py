@@ -25,14 +25,17 @@ DOCUMENT: Final = ROOT / "docs" / "vendors.md"
 
 def test_every_vendor_there_is_has_its_row() -> None:
     told = {name for cell in first_cells(DOCUMENT) for name in re.findall(r"^`(\w+)`$", cell)}
-    assert set(VENDORS) <= told
+    assert set(VENDORS) <= told, "each vendor has its row in the table of docs/vendors.md"
 
 
 def test_the_configuration_tells_every_kind() -> None:
     (row,) = re.findall(
         r"^\| `kind` \|.*$", (ROOT / "docs" / "configuration.md").read_text("utf-8"), re.MULTILINE
     )
-    assert {kind.value for kind in SourceKind} <= set(re.findall(r"`(\w+)`", row))
+    told = set(re.findall(r"`(\w+)`", row))
+    assert {kind.value for kind in SourceKind} <= told, (
+        "each is named in the row `kind` of docs/configuration.md"
+    )
 
 
 def executed(kind: str, monkeypatch: pytest.MonkeyPatch, name: str = "") -> dict[str, Any]:
