@@ -15,9 +15,10 @@ from bench.intake_sides import Servers, Side, running
 from bench.quick import sized
 from shared.clock import SystemClock
 from shared.contracts.instants import from_us
-from tests.api.vendor_requests import SIGNERS, Signing
+from tests.api.vendor_requests import SIGNERS
 from tests.servers.child import Unavailable
 from tests.servers.environment import shared_data_directory
+from tests.unit.intake.vendors.own_request import Signing
 
 CONNECTIONS: Final = 64
 BODIES: Final = 500
