@@ -23,7 +23,7 @@ from barometer.publication import publish
 from services.aging.app import Aging, open_aging
 from services.aging.app import Given as AgingGiven
 from services.aging.settings import Settings as AgingSettings
-from services.aging.settings import topic_partitions
+from services.aging.settings import kept_us_of, topic_partitions
 from services.alerting.app import Alerting, open_alerting
 from services.alerting.app import Given as AlertingGiven
 from services.alerting.settings import Settings as AlertingSettings
@@ -49,6 +49,7 @@ from shared.http.keys import Keyring, refuse_open_exposure
 from shared.runtime.configurations import Configurations
 from shared.runtime.group import pause
 from shared.runtime.process import Worker, listen, serve
+from shared.runtime.retention import retain
 from shared.telemetry import build
 
 DEMO_SEED: Final = 20_260_101
@@ -91,6 +92,7 @@ async def main(options: Options, environment: Mapping[str, str]) -> None:
         bus = await stack.enter_async_context(await EmbeddedBus.open(options.data, clock))
         bus.claim()  # before anything is published: beside another `serve` it would change that one's rules
         await bus.ensure_topics(topic_partitions(environment, address))
+        await retain(bus, configuration.retention)
         await publish(bus, facts_document(configuration), now=from_us(clock.now_us()))
         common = _Common(
             bus=bus,
@@ -154,6 +156,7 @@ def _open_aging(common: _Common) -> AbstractAsyncContextManager[Aging]:
         configurations=common.configurations,
         database_url=sqlite_url(database_file(common.data, "aging")),
         worklist=common.configuration.sla.worklist,
+        kept_us=kept_us_of(common.configuration.retention),
     )
     return open_aging(given, AgingSettings())
 

@@ -27,6 +27,7 @@ from services.aging.settings import (
     age_of,
     arrangement_of,
     default_terms,
+    kept_us_of,
 )
 from services.aging.worker import AgingLogic, Placement
 from shared.bus.connect import connect
@@ -43,6 +44,7 @@ from shared.runtime.configurations import Configurations
 from shared.runtime.group import PartitionGroup, pause
 from shared.runtime.partition import Parts
 from shared.runtime.process import Worker, listen, serve
+from shared.runtime.retention import retain
 from shared.telemetry import build
 
 SERVICE: Final = "aging"
@@ -59,6 +61,8 @@ class Given:
     configurations: Configurations
     database_url: str
     worklist: Worklist
+    kept_us: int | None = None
+    """How long a ticket is kept whole after it left; None for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,10 @@ async def open_aging(given: Given, settings: Settings) -> AsyncIterator[Aging]:
         tally, defaults = Tally(), default_terms()
 
         def new_logic(partition: int) -> AgingLogic:
-            logic = AgingLogic(store, given.configurations, Placement(partition, events, cells), defaults)
+            logic = AgingLogic(
+                store, given.configurations, Placement(partition, events, cells), defaults,
+                kept_us=given.kept_us,
+            )  # fmt: skip
             tally.watch(partition, logic)
             return logic
 
@@ -150,6 +157,7 @@ async def main(settings: ProcessSettings, environment: Mapping[str, str]) -> Non
             await connect(settings.bus, clock=clock, environment=environment)
         )
         await bus.ensure_topics(settings.partitions)
+        await retain(bus, configuration.retention)
         configurations = Configurations(bus, pause)
         given = Given(
             bus=bus,
@@ -159,6 +167,7 @@ async def main(settings: ProcessSettings, environment: Mapping[str, str]) -> Non
             configurations=configurations,
             database_url=settings.database,
             worklist=configuration.sla.worklist,
+            kept_us=kept_us_of(configuration.retention),
         )
         aging = await stack.enter_async_context(open_aging(given, settings.aging))
         workers = {**aging.workers, "configuration": configurations}

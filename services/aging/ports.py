@@ -130,6 +130,8 @@ class AgingChanges:
     """Inserted; one that is there already is left alone."""
     rewritten: list[MarkRow] = field(default_factory=list)
     """Upserted: what they held before is gone."""
+    condensed: list[MarkRow] = field(default_factory=list)
+    """Each in place of all marks of its ticket, which are deleted; no other list has a mark of that ticket."""
     deferred: list[DeferredRow] = field(default_factory=list)
     deferred_done: list[DeferredRow] = field(default_factory=list)
     """Deleted."""
@@ -165,6 +167,15 @@ class AgingStore(PartitionStore[AgingChanges], Protocol):
 
     async def load_asleep(self, partition: int, *, limit: int) -> Sequence[TicketRow]:
         """Return up to `limit` sleeping tickets of the partition, by key."""
+        ...
+
+    async def load_gone(
+        self, partition: int, *, before_us: int, after: tuple[str, int, str], limit: int
+    ) -> Sequence[TicketRow]:
+        """Return up to `limit` closed, awake tickets of the partition that left before `before_us`.
+
+        By (tenant, left_us, ticket), those behind `after`; one without `left_us` was condensed.
+        """
         ...
 
     async def load_tickets(self, ids: Sequence[TicketId]) -> Mapping[TicketId, TicketRow]:
@@ -266,7 +277,7 @@ class AgingQueries(Protocol):
     async def find(
         self, wanted: TicketFilter, *, after: Cursor | None, newest_first: bool, limit: int
     ) -> Sequence[TicketRow]:
-        """Return awake tickets in order of (aged_from_us, ticket)."""
+        """Return awake tickets in order of (aged_from_us, ticket), but for those that retention condensed."""
         ...
 
     def bodies(self, wanted: TicketFilter) -> AsyncGenerator[Sequence[BodyRow], None]:

@@ -17,6 +17,7 @@ from shared.calendars.definition import CalendarDefinition, definition_from
 from shared.calendars.hours import Hours
 from shared.configuration.facts import facts_document
 from shared.configuration.models import Configuration
+from shared.configuration.retention import Retention
 from shared.configuration.sla import Worklist
 from shared.contracts.configuration import ConfigVersion
 from shared.contracts.instants import SECOND_US, to_us
@@ -80,6 +81,11 @@ class ProcessSettings:
             partitions=topic_partitions(environment, bus),
             aging=Settings.from_environment(environment),
         )
+
+
+def kept_us_of(retention: Retention) -> int | None:
+    """Return how long a ticket is kept whole after it left, microseconds; None for ever."""
+    return None if retention.tickets is None else retention.tickets * SECOND_US
 
 
 def topic_partitions(environment: Mapping[str, str], bus: str) -> dict[str, int]:

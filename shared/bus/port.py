@@ -215,6 +215,14 @@ class Bus(Protocol):
         """
         ...
 
+    async def retain(self, days: Mapping[str, int]) -> Mapping[str, int | None]:
+        """Let the topics (`delete` ones, which exist) keep their records for so many days, 1 and more.
+
+        Return those that kept them otherwise, each with its former days (None: for ever). Nothing else of a
+        topic changes. Raises BusMisconfigured if it may not be altered, or does not exist.
+        """
+        ...
+
     async def identity(self, topic: Topic) -> LogIdentity:
         """Return what positions in `topic` refer to. Raises BusMisconfigured if it does not exist."""
         ...

@@ -18,6 +18,7 @@ from shared.configuration.forms import SourceForm
 from shared.configuration.personal_data import PersonalData, SourcePersonalData
 from shared.configuration.problems import refused
 from shared.configuration.pull import SourcePull
+from shared.configuration.retention import Retention
 from shared.configuration.secrets import SecretReference
 from shared.configuration.section import Section
 from shared.configuration.sla import Sla
@@ -293,6 +294,7 @@ class Configuration(Section):
     sla: Sla = Field(default_factory=Sla)
     age: Age = Age()
     personal_data: PersonalData = PersonalData()
+    retention: Retention = Retention()
     rules: Annotated[tuple[Rule, ...], Field(max_length=RULES_MAX)] = ()
     receivers: Annotated[tuple[Receiver, ...], Field(max_length=RECEIVERS_MAX)] = ()
     routes: Annotated[tuple[Route, ...], Field(max_length=ROUTES_MAX)] = ()

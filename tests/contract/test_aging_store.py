@@ -15,6 +15,7 @@ from msgspec import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from services.aging.adapters.sql import MIGRATIONS, SqlAgingStore
+from services.aging.core.attention import CONDENSED
 from services.aging.ports import (
     AgingChanges,
     AgingQueries,
@@ -195,6 +196,42 @@ async def test_of_a_mark_that_is_rewritten_nothing_stays_whether_or_not_it_is_th
     await owner.commit(AgingChanges(marks=[gone], rewritten=erased))
 
     assert [kept, *erased] == await store.marks("default", "s:1")
+
+
+async def test_what_stands_for_a_timeline_is_in_place_of_all_its_marks(store: Store) -> None:
+    owner = await Owner.of(store)
+    before = [MarkRow("default", ticket, b"%d" % n, b"body") for ticket in ("s:1", "s:2") for n in range(3)]
+    await owner.commit(AgingChanges(marks=before))
+
+    left = MarkRow("default", "s:1", b"2", b"condensed")
+    await owner.commit(AgingChanges(condensed=[left]))
+
+    assert [left] == await store.marks("default", "s:1")
+    assert before[3:] == await store.marks("default", "s:2")
+
+
+async def test_what_left_long_ago_comes_by_when_it_left_and_no_more_than_asked(store: Store) -> None:
+    rows = [
+        a_closed_ticket("s:1", left_us=5), a_closed_ticket("s:2", left_us=3), a_closed_ticket("s:3", left_us=4),
+        a_closed_ticket("s:4", left_us=9), a_closed_ticket("s:5", left_us=1, partition=1), a_ticket("s:6"),
+        a_closed_ticket("s:7", left_us=2, tenant="another"),
+        a_closed_ticket("s:8", left_us=3)._replace(left_us=None), a_ticket("s:9", asleep=True),
+    ]  # fmt: skip
+    await (await Owner.of(store)).commit(AgingChanges(tickets=rows))
+
+    first = await store.load_gone(0, before_us=9, after=("", 0, ""), limit=3)
+    assert ["s:7", "s:2", "s:3"] == [row.ticket for row in first]
+    rest = await store.load_gone(0, before_us=9, after=("default", 4, "s:3"), limit=3)
+    assert ["s:1"] == [row.ticket for row in rest]
+
+
+async def test_a_condensed_ticket_is_on_no_list_and_found_by_its_key(store: Store) -> None:
+    gone = a_closed_ticket("s:1", left_us=5)._replace(left_us=None, flags=CONDENSED)
+    await (await Owner.of(store)).commit(AgingChanges(tickets=[gone, a_closed_ticket("s:2", left_us=5)]))
+    for wanted in (TicketFilter("default"), TicketFilter("default", open=False)):
+        found = await store.find(wanted, after=None, newest_first=False, limit=9)
+        assert ["s:2"] == [row.ticket for row in found]
+    assert gone == await store.ticket("default", "s:1")
 
 
 async def test_of_a_register_the_highest_revision_stays(store: Store) -> None:

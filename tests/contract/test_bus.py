@@ -261,6 +261,23 @@ async def test_topics_are_created_once_and_left_as_they_are(adapter: Adapter, bu
     assert 2 == identity.partitions
 
 
+async def test_a_retention_is_altered_where_it_was_another_and_is_told(adapter: Adapter, bus: Bus) -> None:
+    short, for_ever = (
+        await adapter.topic(bus, retention_days=1),
+        await adapter.topic(bus, retention_days=None),
+    )
+    asked = {short.name: 3, for_ever.name: 7}
+    await bus.append(outgoing(short, "kept"))
+
+    assert {short.name: 1, for_ever.name: None} == await bus.retain(asked)
+    assert {} == await bus.retain(asked)
+    assert {for_ever.name: 7} == await bus.retain({short.name: 3, for_ever.name: 8})
+
+    await bus.ensure_topics({short.name: 1}, known=[short])
+    assert [b"kept"] == [record.value for record in await read_all(await bus.open_reader(short))]
+    assert {} == await bus.retain({})
+
+
 async def test_a_topic_with_another_cleanup_is_a_misconfiguration(adapter: Adapter, bus: Bus) -> None:
     topic = await adapter.topic(bus)
     with pytest.raises(BusMisconfigured, match="cleanup"):
@@ -273,6 +290,8 @@ async def test_a_missing_topic_is_a_misconfiguration(adapter: Adapter, bus: Bus)
         await bus.identity(missing)
     with pytest.raises(BusMisconfigured, match="does not exist"):
         await bus.append(outgoing(missing, "lost"))
+    with pytest.raises(BusMisconfigured, match="does not exist"):
+        await bus.retain({missing.name: 3})
     with pytest.raises(BusMisconfigured, match="does not exist"):
         await bus.open_reader(missing)
 

@@ -53,6 +53,13 @@ class SimulatedBus:
         self._cluster.ensure(partitions, known)
         await self._point("bus.ensure_topics", done=True)
 
+    async def retain(self, days: Mapping[str, int]) -> Mapping[str, int | None]:
+        """See the port."""
+        await self._point("bus.retain", done=False)
+        former = self._cluster.retain(days)
+        await self._point("bus.retain", done=True)
+        return former
+
     async def identity(self, topic: Topic) -> LogIdentity:
         """See the port."""
         await self._point("bus.identity", done=False)

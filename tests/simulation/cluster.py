@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
 from typing import Final
@@ -137,6 +137,16 @@ class Cluster:
                 self.topics[name] = TopicLogs(shape, f"topic-{self._made}", logs)
             elif existing.topic.cleanup is not shape.cleanup:
                 raise BusMisconfigured(f"{name} has another cleanup policy: {existing.topic.cleanup.value}")
+
+    def retain(self, days: Mapping[str, int]) -> dict[str, int | None]:
+        """Let topics keep records for `days`; return what was otherwise. Raises BusMisconfigured."""
+        former: dict[str, int | None] = {}
+        for name, kept in days.items():
+            found = self.topic(name)
+            if found.topic.retention_days != kept:
+                former[name] = found.topic.retention_days
+                found.topic = replace(found.topic, retention_days=kept)
+        return former
 
     def forget(self, name: str) -> None:
         """Lose a topic, with all that is in it."""

@@ -117,3 +117,25 @@ def told_in_order(linkings: Sequence[Observation]) -> Partitions:
         world.settle()
     world.check()
     return world
+
+
+@settings(max_examples=60)
+@given(st.data(), st.lists(SENDINGS, max_size=10), TERMS)
+def test_whatever_comes_after_retention_no_count_goes_wrong_and_nothing_is_told_of_it(
+    data: DataObject, sent: list[Sending], terms: Terms
+) -> None:
+    world = replay(sent, terms)
+    partition = world.all[0]
+    before = {id_: ticket.open for id_, ticket in world.awake().items()}
+    stated = len(partition.turns)
+    gone = partition.condense(END_US).condensed
+    partition.check()
+    assert before == {id_: ticket.open for id_, ticket in world.awake().items()}
+    assert len(partition.turns) == stated
+    if data.draw(st.booleans()):
+        partition.restart()
+    # All of it again, in any order: each is known, or older than what is left.
+    for sending in data.draw(st.permutations(sent)):
+        send(world, partition, [arrival(sending.observation, END_US)])
+    reopened = {id_ for id_ in gone if world.awake()[id_].open}
+    assert set() == reopened

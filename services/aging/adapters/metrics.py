@@ -28,6 +28,7 @@ class Counted(Protocol):
     repeated: int
     refused: dict[str, int]
     pulled: Counter[tuple[str, PullOutcome]]
+    condensed: int
 
 
 class Partition(Protocol):
@@ -51,6 +52,7 @@ class Tally:
         self._logics: dict[int, Partition] = {}
         self._folded = 0
         self._repeated = 0
+        self._condensed = 0
         self._refused: dict[str, int] = dict.fromkeys(REASONS, 0)
         self._pulled: Counter[tuple[str, PullOutcome]] = Counter()
 
@@ -64,6 +66,7 @@ class Tally:
     def _keep(self, logic: Partition) -> None:
         self._folded += logic.output.folded
         self._repeated += logic.output.repeated
+        self._condensed += logic.output.condensed
         for reason, count in logic.output.refused.items():
             self._refused[reason] = self._refused.get(reason, 0) + count
         self._pulled.update(logic.output.pulled)
@@ -79,6 +82,10 @@ class Tally:
     def repeated(self) -> int:
         """Return observations that were known already."""
         return self._repeated + sum(logic.output.repeated for logic in self._logics.values())
+
+    def condensed(self) -> int:
+        """Return tickets of which retention left the last state."""
+        return self._condensed + sum(logic.output.condensed for logic in self._logics.values())
 
     def refused(self) -> dict[str, int]:
         """Return records refused, by reason."""
@@ -124,6 +131,11 @@ class AgingCollector(Collector):
         for reason, count in sorted(refused.items()):
             rejected.add_metric([reason], count)
         yield rejected
+        condensed = CounterMetricFamily(
+            "barometer_tickets_condensed", "Tickets past retention, of which the last state was left."
+        )
+        condensed.add_metric([], self._tally.condensed())
+        yield condensed
         yield self._pulled()
 
     def _pulled(self) -> Metric:

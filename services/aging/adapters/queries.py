@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, not_, select, tuple_
 
 from services.aging.adapters.tables import FLOWS, MARKS, PARTITIONS, QUARANTINE, REGISTERS, STOCK, TICKETS
-from services.aging.core.attention import COUNTED
+from services.aging.core.attention import CONDENSED, COUNTED
 from services.aging.ports import (
     BodyRow,
     Cursor,
@@ -60,9 +60,14 @@ class SqlAgingQueries:
     async def find(
         self, wanted: TicketFilter, *, after: Cursor | None, newest_first: bool, limit: int
     ) -> Sequence[TicketRow]:
-        """Return awake tickets in order of (aged_from_us, ticket), or in the reverse order."""
+        """Return awake tickets in order of (aged_from_us, ticket), or in the reverse order.
+
+        But for those that retention condensed: nothing of them is worth a list.
+        """
         place = tuple_(_T.aged_from_us, _T.ticket)
         statement = select(TICKETS).where(*_matching(wanted)).limit(limit)
+        if not wanted.open:
+            statement = statement.where(_T.flags.bitwise_and(CONDENSED) == 0)
         if newest_first:
             statement = statement.order_by(_T.aged_from_us.desc(), _T.ticket.desc())
         else:

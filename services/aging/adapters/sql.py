@@ -133,6 +133,22 @@ class SqlAgingStore(SqlAgingQueries):
         )  # fmt: skip
         return [TicketRow._make(row) for row in rows]
 
+    async def load_gone(
+        self, partition: int, *, before_us: int, after: tuple[str, int, str], limit: int
+    ) -> Sequence[TicketRow]:
+        """Return up to `limit` closed, awake tickets of the partition that left before `before_us`."""
+        t = TICKETS.c
+        rows = await self._rows(
+            select(TICKETS)
+            .where(
+                t.left_us.is_not(None), t.left_us < before_us, t.partition == partition, not_(t.open),
+                not_(t.asleep), tuple_(t.tenant, t.left_us, t.ticket) > after,
+            )
+            .order_by(t.tenant, t.left_us, t.ticket)
+            .limit(limit)
+        )  # fmt: skip
+        return [TicketRow._make(row) for row in rows]
+
     async def load_tickets(self, ids: Sequence[TicketId]) -> Mapping[TicketId, TicketRow]:
         """Return those of `ids` that exist."""
         rows = await self._select(TICKETS, ids, by=("tenant", "ticket"))
@@ -167,6 +183,8 @@ def _write(connection: Connection, commit: Commit[AgingChanges]) -> None:
     upsert(connection, TICKETS, changes.tickets, apart=INDEXED)
     insert_missing(connection, MARKS, changes.marks)
     upsert(connection, MARKS, changes.rewritten)
+    delete_by_keys(connection, MARKS, [row[:2] for row in changes.condensed], by=("tenant", "ticket"))
+    insert_missing(connection, MARKS, changes.condensed)
     upsert(connection, REGISTERS, changes.registers, if_higher="revision")
     upsert(connection, FLOWS, changes.flows)
     # A ticket that is released and fails again in one batch stays; an observation that was put off and

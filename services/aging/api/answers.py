@@ -147,6 +147,7 @@ class TicketDetail(TicketItem):
     erased: bool = Field(
         description="It was deleted once: nothing of its content is kept, and none that comes"
     )
+    condensed: bool = Field(description="Past its retention: its last state is all that is kept of it")
     version: int = Field(description="Counts the ticket's changes")
     episodes: list[Episode]
     absorbed: list[AbsorbedTicket]

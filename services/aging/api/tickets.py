@@ -99,6 +99,8 @@ def detail(
     else:
         ticket, _ = derive(timeline, b"", terms=BARE, until_us=now_us)
         row = _woken(row, ticket, age)
+    if ticket.condensed:
+        row = row._replace(left_us=ticket.left_us)
     absorbed = [decode_register(register.body) for register in registers]
     return TicketDetail(
         **_members(row, age, now_us),
@@ -110,6 +112,7 @@ def detail(
         merged_into=(ticket.link or None) if ticket.merged else None,
         asleep=row.asleep,
         erased=ticket.erased,
+        condensed=ticket.condensed,
         version=row.version,
         episodes=_episodes(ticket, timeline, max(now_us, row.updated_us)),
         absorbed=[AbsorbedTicket(key=each.ticket, at=each.at) for each in absorbed if not each.withdrawn],

@@ -44,6 +44,7 @@ CLOSE_CANDIDATE: Final = int(Signal.CLOSE_CANDIDATE)
 
 PAST_SLA: Final = 32
 AT_RISK: Final = 64
+CONDENSED: Final = 128
 COUNTED: Final = (PAST_SLA, AT_RISK, STUCK, STALE, BOUNCING, CLOSE_CANDIDATE)
 """What figures count of the flags of a ticket's row, in their order."""
 
@@ -70,7 +71,9 @@ def names_of(signals: int) -> list[str]:
 
 def flags_of(ticket: Ticket) -> int:
     """Return what a ticket's row says about it beside its fields: its signals and its promises."""
-    return ticket.signals | PAST_SLA * ticket.past_sla | AT_RISK * ticket.at_risk
+    return (
+        ticket.signals | PAST_SLA * ticket.past_sla | AT_RISK * ticket.at_risk | CONDENSED * ticket.condensed
+    )
 
 
 def awaited(ticket: Ticket, terms: Terms) -> list[Awaited]:

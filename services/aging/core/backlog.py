@@ -31,6 +31,7 @@ from services.aging.core.batch import (
     Stated,
     TicketId,
 )
+from services.aging.core.condensing import condensed, is_condensable
 from services.aging.core.erasure import erased
 from services.aging.core.facts import Statement, flow_changes, news
 from services.aging.core.fold import advance, extend
@@ -128,6 +129,17 @@ class Backlog(Memory):
         for id_ in ids:
             self._derive_again(outcome, loaded, id_, [], clock_us, waking=True)
         self._count()
+        return outcome
+
+    def condense(self, tickets: Mapping[TicketId, Ticket]) -> Outcome:
+        """Leave of closed tickets, as stored, what `condensed` leaves. Nothing is stated, and no count moves."""
+        outcome = Outcome()
+        for id_, known in tickets.items():
+            if id_ in self.open or id_ in self.quarantined or not is_condensable(known):
+                continue
+            ticket, outcome.condensed[id_] = condensed(known)
+            ticket.version += 1
+            outcome.tickets[id_] = ticket
         return outcome
 
     def flow_error(self, tenant: str) -> int:
@@ -255,7 +267,7 @@ class Backlog(Memory):
             return
         outcome.marks[(id_, arrival.order)] = mark
         if arrival.mark.pulled:
-            outcome.pulled.append((id_, pulled_onto(known, arrival.mark)))
+            outcome.pulled.append((id_, pulled_onto(known, mark)))
         self._keep(outcome, id_, moved)
         imported = arrival.mark.run is not None
         cause = Cause.IMPORT if imported else Cause.OBSERVED

@@ -122,6 +122,8 @@ class Outcome:
     marks: dict[tuple[TicketId, bytes], Mark] = field(default_factory=dict)
     rewritten: dict[tuple[TicketId, bytes], Mark] = field(default_factory=dict)
     """Marks that lost their content; they may be there already, with it."""
+    condensed: dict[TicketId, Dated] = field(default_factory=dict)
+    """What stands for all marks of a ticket from now on."""
     deferred: list[Arrival] = field(default_factory=list)
     registers: list[Absorbed] = field(default_factory=list)
     stated: list[Stated] = field(default_factory=list)

@@ -229,6 +229,7 @@ def _take(ticket: Ticket, drafts: list[Draft], mark: Mark, terms: Terms, story: 
     if mark.id:
         ticket.marks += 1
         ticket.updated_us = mark.time_us
+        ticket.condensed = mark.condensed and is_first
     else:  # spoken in an absorbed ticket: whatever comes at or before its instant has to be sorted in
         ticket.timed_us = max(ticket.timed_us, mark.time_us)
     ticket.erased |= erases(mark)

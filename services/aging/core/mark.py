@@ -28,6 +28,7 @@ from shared.contracts.tickets import (
 MARKS_MAX: Final = 200_000
 """A ticket takes no more marks than this; further ones are refused as `too_many_marks`."""
 
+_TIME_BYTES: Final = 8
 _SEQUENCE_OFFSET: Final = 1 << 63
 _NO_SEQUENCE: Final = b"\x00"
 _HAS_SEQUENCE: Final = b"\x01"
@@ -57,6 +58,8 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=
     identity: bytes = b""
     """What identifies it, where its content was erased; empty while the content tells (erasure.py)."""
     pulled: bool = False
+    condensed: bool = False
+    """It stands for the whole timeline up to it (condensing.py)."""
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -113,7 +116,7 @@ def order_of(mark: Mark) -> bytes:
     sequence = mark.sequence
     return b"".join(
         (
-            mark.time_us.to_bytes(8, "big"),
+            mark.time_us.to_bytes(_TIME_BYTES, "big"),
             _NO_SEQUENCE
             if sequence is None
             else _HAS_SEQUENCE + (sequence + _SEQUENCE_OFFSET).to_bytes(8, "big"),
@@ -129,6 +132,11 @@ def _identity(mark: Mark) -> bytes:
         (time_us, mark.sequence, mark.activity, mark.actor, mark.visibility, mark.reason, mark.fields)
     )
     return digest(mark.source.encode(), mark.id.encode(), content)
+
+
+def time_of(order: bytes) -> int:
+    """Return the time of the mark that has this order, microseconds."""
+    return int.from_bytes(order[:_TIME_BYTES], "big")
 
 
 def identity_of(order: bytes) -> bytes:

@@ -126,6 +126,8 @@ def tell_survivors(
         )  # fmt: skip
     if not survivor:
         return Telling(tuple(said), revision, b"")
+    if survivor == former and any(mark.condensed for mark in marks):
+        return Telling((), revision, told)  # the messages are gone; what was told of them stays
     stays = ignores_own_link(key, links)
     spoken = [] if stays else _by_time([*messages_of(ticket, marks), *messages])
     content = Absorbed(

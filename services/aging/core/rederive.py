@@ -100,16 +100,20 @@ def _added(
 ) -> tuple[dict[bytes, Dated], int, list[Arrival]]:
     """Return the new marks, how many arrivals are none, and those for which there is no room.
 
-    There is room for what erases the others.
+    There is room for what erases the others. What is older than a condensed timeline was part of it, or might
+    as well have been: it is none either.
     """
     known = {dated.order for dated in marks}
     earliest = {
         identity_of(dated.order): dated.order for dated in reversed(marks) if dated.mark.dated_by_receipt
     }
+    over = max((dated.order for dated in marks if dated.mark.condensed), default=b"")
     added: dict[bytes, Dated] = {}
     too_many: list[Arrival] = []
     for arrival in arrivals:
         if arrival.order in known or arrival.order in added:
+            continue
+        if arrival.order < over and (is_erased or not erases(arrival.mark)):
             continue
         if earliest.get(identity_of(arrival.order), arrival.order) < arrival.order:
             continue

@@ -136,6 +136,8 @@ class Ticket(msgspec.Struct, array_like=True, gc=False):
     """What asks for attention while it is open, one bit each: see attention.py."""
     erased: bool = False
     """It was deleted once, so nothing of its content is kept, and none that comes: see erasure.py."""
+    condensed: bool = False
+    """One mark stands for its whole timeline, and nothing came since: see condensing.py."""
 
     @property
     def open(self) -> bool:

@@ -36,6 +36,7 @@ from services.aging.core.terms import Terms
 from services.aging.ports import AgingChanges, AgingStore, Configurations, DeferredRow
 from services.aging.worker.adopting import Adopting
 from services.aging.worker.output import Output, Refusable
+from services.aging.worker.retention import Retention
 from services.aging.worker.stored import StoredTickets
 from services.aging.worker.waiting import Waiting, in_time
 from shared.bus.port import Record
@@ -85,12 +86,19 @@ class AgingLogic:
     """One partition of the backlog, driven by the partition loop."""
 
     def __init__(
-        self, store: AgingStore, configurations: Configurations, placement: Placement, defaults: Terms
+        self,
+        store: AgingStore,
+        configurations: Configurations,
+        placement: Placement,
+        defaults: Terms,
+        *,
+        kept_us: int | None = None,
     ) -> None:
-        """`defaults` hold before any configuration was published."""
+        """`defaults` hold before any configuration was published; `kept_us` is told in retention.py."""
         self._store = store
         self._adopting = Adopting(store, configurations, placement.partition, defaults)
         self._stored = StoredTickets(store)
+        self._retention = Retention(store, placement.partition, kept_us)
         self._placement = placement
         self._attempt: Attempt = _Attempting()
         self._backlog = Backlog(defaults, self._attempt)
@@ -177,6 +185,8 @@ class AgingLogic:
         if self._note.waking and not self._note.runs:
             more |= await self._wake(changes, until_us)
         more |= await self._judge(changes, until_us)
+        if until_us > self._newest_us(records):
+            await self._condense(changes, until_us)
         return self._folded(records, changes, until_us, next_us, more=more)
 
     # Records.
@@ -294,6 +304,16 @@ class AgingLogic:
         _merge(changes, self._write(outcome, ()))
         return True
 
+    async def _condense(self, changes: AgingChanges, until_us: int) -> None:
+        touched = {(row.tenant, row.ticket) for row in changes.tickets}
+        touched |= {(row.tenant, row.ticket) for row in changes.marks}
+        outcome = await self._retention.slice(self._backlog, until_us, touched)
+        if outcome is not None and not outcome.empty:
+            _merge(changes, self._write(outcome, ()))
+
+    def _newest_us(self, records: Sequence[Record]) -> int:
+        return max((record.time_us for record in records), default=self._clock_us)
+
     def _write(self, outcome: Outcome, due: Sequence[Arrival]) -> AgingChanges:
         waiting = self._waiting.add(outcome.deferred)
         partition = self._placement.partition
@@ -313,9 +333,8 @@ class AgingLogic:
         *,
         more: bool,
     ) -> Folded[AgingChanges]:
-        newest_us = max((record.time_us for record in records), default=self._clock_us)
         lateness_us = max(0, until_us - due_us) if due_us is not None and due_us <= until_us else 0
-        at_end = until_us > newest_us
+        at_end = until_us > self._newest_us(records)
         self._hidden += len(records)
         if at_end or len(records) < BEHIND_RECORDS_MIN or self._hidden >= HIDDEN_RECORDS_MAX:
             self._show(until_us, at_end=at_end, lateness_us=lateness_us)

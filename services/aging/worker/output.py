@@ -41,6 +41,7 @@ from shared.contracts.event_id import derived_id, digest
 from shared.contracts.instants import from_us, rfc3339
 from shared.contracts.records import Outgoing
 from shared.contracts.tickets import TEXT_CHARACTERS_MAX, Absorbed, Observation, Rejected
+from shared.contracts.topics import TICKETS, ticket_key
 
 Refusable = tuple[Record, Observation | Absorbed]
 """A record and what it holds, until it is folded."""
@@ -72,6 +73,8 @@ class Output:
         """Observations that were known already."""
         self.pulled: Counter[tuple[str, PullOutcome]] = Counter()
         """Pulled states since the start, by source and what they came to."""
+        self.condensed = 0
+        """Tickets of which retention left the last state, since the start."""
 
     def begin(self, epoch: int, version: int) -> None:
         """Start an ownership."""
@@ -124,12 +127,20 @@ class Output:
         ]
         stamp = self._stamp(self._now_us)
         self._records += [
-            to_outgoing(state_of(*id_, ticket, stamp)) for id_, ticket in outcome.tickets.items()
+            Outgoing(TICKETS.name, ticket_key(*id_), None)
+            if ticket.condensed
+            else to_outgoing(state_of(*id_, ticket, stamp))
+            for id_, ticket in outcome.tickets.items()
         ]
+        self.condensed += len(outcome.condensed)
         changes = AgingChanges(
             tickets=[self._row(id_, ticket, backlog) for id_, ticket in outcome.tickets.items()],
             marks=_mark_rows(outcome.marks),
             rewritten=_mark_rows(outcome.rewritten),
+            condensed=[
+                MarkRow(*id_, dated.order, encode_mark(dated.mark))
+                for id_, dated in outcome.condensed.items()
+            ],
             quarantined=[
                 QuarantineRow(self._partition, *id_, self._now_us, error)
                 for id_, error in outcome.quarantined.items()
@@ -229,7 +240,7 @@ class Output:
             created_us=ticket.created_us,
             aged_from_us=age.start_us(ticket.created_us, ticket.episode_us),
             updated_us=ticket.updated_us,
-            left_us=ticket.left_us,
+            left_us=None if ticket.condensed else ticket.left_us,
             status=ticket.status,
             wait_reason=ticket.wait_reason,
             kind=ticket.kind,

@@ -55,6 +55,10 @@ class EmbeddedBus:
         wanted = [(topics[name], count) for name, count in partitions.items()]
         await asyncio.to_thread(_create_topics, self._directory, wanted)
 
+    async def retain(self, days: Mapping[str, int]) -> Mapping[str, int | None]:
+        """See `Bus.retain`. The next round of upkeep goes by it."""
+        return await asyncio.to_thread(_retain, self._directory, days)
+
     async def identity(self, topic: Topic) -> LogIdentity:
         """See `Bus.identity`."""
         row = await self._files.topic(topic.name)
@@ -130,6 +134,22 @@ def _raise_epoch(directory: Path, name: str, epoch: int) -> Fence:
         return raise_epoch(connection, name, epoch)
     finally:
         connection.close()
+
+
+def _retain(directory: Path, days: Mapping[str, int]) -> dict[str, int | None]:
+    former: dict[str, int | None] = {}
+    connection = open_database(directory)
+    try:
+        with transaction(connection):
+            for name, kept in days.items():
+                if (topic := load_topic(connection, name)) is None:
+                    raise BusMisconfigured(f"topic {name} does not exist")
+                if topic.retention_days != kept:
+                    former[name] = topic.retention_days
+                    connection.execute("UPDATE topics SET retention_days = ? WHERE id = ?", (kept, topic.id))
+    finally:
+        connection.close()
+    return former
 
 
 def _create_topics(directory: Path, wanted: Iterable[tuple[Topic, int]]) -> None:

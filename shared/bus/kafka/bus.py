@@ -9,7 +9,7 @@ from typing import Self
 
 from aiokafka.client import AIOKafkaClient
 
-from shared.bus.kafka import metadata
+from shared.bus.kafka import metadata, retention
 from shared.bus.kafka.errors import translated
 from shared.bus.kafka.membership import KafkaMembership
 from shared.bus.kafka.metadata import TopicFacts
@@ -56,6 +56,11 @@ class KafkaBus:
         topics = {topic.name: topic for topic in known}
         with translated("creating topics"):
             await metadata.ensure(self._client, {name: (topics[name], n) for name, n in partitions.items()})
+
+    async def retain(self, days: Mapping[str, int]) -> Mapping[str, int | None]:
+        """See `Bus.retain`. Needs DESCRIBE_CONFIGS and ALTER_CONFIGS on the topics, and Kafka 2.3."""
+        with translated("altering the retention of topics"):
+            return await retention.retain(self._client, days) if days else {}
 
     async def identity(self, topic: Topic) -> LogIdentity:
         """See `Bus.identity`. Before Kafka 2.8 `topic_id` is empty (see metadata.py)."""

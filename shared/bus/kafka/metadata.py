@@ -168,7 +168,7 @@ class ClusterFacts(NamedTuple):
 async def ask(client: AIOKafkaClient, topics: Sequence[str], *, node: int | None = None) -> ClusterFacts:
     """Return what broker `node` (None: any that answers) knows of the cluster and of `topics` now."""
     request = _TopicsRequest(topics)
-    sending = _send_to_any(client, request) if node is None else client.send(node, request)
+    sending = send_to_any(client, request) if node is None else client.send(node, request)
     answer = (await sending).to_object()
     found: dict[str, TopicFacts] = {}
     for topic in answer["topics"]:
@@ -184,7 +184,7 @@ async def ask(client: AIOKafkaClient, topics: Sequence[str], *, node: int | None
     return ClusterFacts(str(answer["cluster_id"]), len(answer["brokers"]), found)
 
 
-async def _send_to_any(client: AIOKafkaClient, request: object, *, first: int | None = None) -> Any:
+async def send_to_any(client: AIOKafkaClient, request: object, *, first: int | None = None) -> Any:
     """Return the answer of broker `first` (None: any), or of another: with one of three away, two serve."""
     first = client.get_random_node() if first is None else first
     others = [broker.nodeId for broker in client.cluster.brokers() if broker.nodeId != first]
@@ -241,7 +241,7 @@ async def _create(client: AIOKafkaClient, topic: Topic, partitions: int, *, brok
         # Under KRaft any broker passes it on; before, only the controller took it.
         controller = client.cluster.controller
         first = None if controller is None else controller.nodeId
-        answer = await _send_to_any(client, request, first=first)
+        answer = await send_to_any(client, request, first=first)
         _, code, *text = answer.topic_errors[0]
         error = for_code(code)
         if error in (NoError, TopicAlreadyExistsError):
@@ -281,7 +281,7 @@ def topic_config(topic: Topic, replicas: int) -> dict[str, str]:
 
 async def _check_cleanup(client: AIOKafkaClient, topics: Sequence[Topic]) -> None:
     resources = [(_TOPIC_RESOURCE, topic.name, ["cleanup.policy"]) for topic in topics]
-    answer = await _send_to_any(client, DescribeConfigsRequest(resources, False))  # noqa: FBT003
+    answer = await send_to_any(client, DescribeConfigsRequest(resources, False))  # noqa: FBT003
     expected = {topic.name: topic.cleanup.value for topic in topics}
     for code, reason, _, name, entries in answer.resources:
         if (error := for_code(code)) is not NoError:

@@ -83,6 +83,22 @@ class SimulatedAgingStore(AgingQueriesInMemory):
 
         return await self._read("load_left", left)
 
+    async def load_gone(
+        self, partition: int, *, before_us: int, after: tuple[str, int, str], limit: int
+    ) -> Sequence[TicketRow]:
+        """Return up to `limit` closed, awake tickets of the partition that left before `before_us`."""
+
+        def gone() -> list[TicketRow]:
+            closed = [row for row in self._db.tickets.of(partition) if not row.open and not row.asleep]
+            left = [
+                ((row.tenant, row.left_us, row.ticket), row)
+                for row in closed
+                if row.left_us is not None and row.left_us < before_us
+            ]
+            return [row for place, row in sorted(left) if place > after][:limit]
+
+        return await self._read("load_gone", gone)
+
     async def load_tickets(self, ids: Sequence[TicketId]) -> Mapping[TicketId, TicketRow]:
         """Return those of `ids` that exist."""
         return await self._read(

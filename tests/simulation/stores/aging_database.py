@@ -41,10 +41,7 @@ class AgingDatabase(Database):
         changes = commit.changes
         for ticket in changes.tickets:
             self.tickets.put(ticket)
-        for mark in changes.marks:
-            self.marks.put_missing(mark)
-        for mark in changes.rewritten:
-            self.marks.put(mark)
+        self._write_marks(changes)
         for register in changes.registers:
             known = self.registers.get(register.tenant, register.survivor, register.ticket)
             if known is None or known.revision < register.revision:
@@ -52,6 +49,16 @@ class AgingDatabase(Database):
         for flow in changes.flows:
             self.flows.put(flow)
         self._write_waiting(changes)
+
+    def _write_marks(self, changes: AgingChanges) -> None:
+        for mark in changes.marks:
+            self.marks.put_missing(mark)
+        for mark in changes.rewritten:
+            self.marks.put(mark)
+        for mark in changes.condensed:
+            for gone in self.marks.of(mark.tenant, mark.ticket):
+                self.marks.remove(gone.tenant, gone.ticket, gone.order)
+            self.marks.put(mark)
 
     def _write_waiting(self, changes: AgingChanges) -> None:
         for tenant, ticket in changes.released:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from services.aging.core.attention import COUNTED
+from services.aging.core.attention import CONDENSED, COUNTED
 from services.aging.ports import (
     BodyRow,
     Cursor,
@@ -45,7 +45,8 @@ class AgingQueriesInMemory(Session):
         """Return awake tickets in order of (aged_from_us, ticket), or in the reverse order."""
 
         def page() -> list[TicketRow]:
-            rows = sorted(self._matching(wanted), key=_place, reverse=newest_first)
+            whole = (row for row in self._matching(wanted) if not row.flags & CONDENSED)
+            rows = sorted(whole, key=_place, reverse=newest_first)
             if after is not None:
                 end = (after.value_us, after.ticket)
                 rows = [row for row in rows if (_place(row) < end if newest_first else _place(row) > end)]

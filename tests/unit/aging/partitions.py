@@ -105,6 +105,14 @@ class Partition:
             self._load_timelines(loaded, set(ids))
             self._keep(self.backlog.judge(ids, loaded, clock_us=self.clock_us))
 
+    def condense(self, before_us: int) -> Outcome:
+        """Leave of all that left before `before_us` what retention leaves."""
+        closed = {id_: ticket for id_, ticket in self.awake().items() if not ticket.open}
+        gone = {id_: one for id_, one in closed.items() if one.left_us is None or one.left_us < before_us}
+        outcome = self.backlog.condense(gone)
+        self._keep(outcome)
+        return outcome
+
     def pass_time(self, until_us: int) -> list[Outcome]:
         """Let time pass from timer to timer, as the loop does, up to `until_us`."""
         outcomes = []
@@ -187,6 +195,8 @@ class Partition:
             self.marks.setdefault(id_, {}).setdefault(order, encode_mark(mark))
         for (id_, order), mark in outcome.rewritten.items():
             self.marks.setdefault(id_, {})[order] = encode_mark(mark)
+        for id_, dated in outcome.condensed.items():
+            self.marks[id_] = {dated.order: encode_mark(dated.mark)}
 
     # What must hold.
 
@@ -221,6 +231,9 @@ class Partition:
     def _check_erasure(self, id_: TicketId, ticket: Ticket) -> None:
         marks = [dated.mark for dated in self.timeline(id_)]
         assert ticket.erased == any(mark.activity is Activity.DELETED for mark in marks)
+        if ticket.condensed:
+            assert ("", "", "", "") == (ticket.requester, ticket.subject, ticket.url, ticket.assignee)
+            assert [True] == [mark.condensed for mark in marks]
         if ticket.erased:
             shown = [(mark.fields.requester, mark.fields.subject, mark.fields.url) for mark in marks]
             assert {(UNSET, UNSET, UNSET)} == set(shown)
@@ -253,10 +266,13 @@ class Partition:
             standing.setdefault(id_, set()).add(key)
         assert set(standing) == set(awake)
         for id_, ticket in awake.items():
-            if id_ in self.backlog.quarantined:
+            if id_ in self.backlog.quarantined or self._was_condensed(id_):
                 continue
             assert {draft.key for draft in self.truth(id_)[1]} == standing[id_]
             check_crossings(self.backlog.terms.age, ticket, standing[id_], self.clock_us)
+
+    def _was_condensed(self, id_: TicketId) -> bool:
+        return any(dated.mark.condensed for dated in self.timeline(id_))
 
     def truth(self, id_: TicketId) -> tuple[Ticket, list[Draft]]:
         """Return the ticket of all its marks, folded at once, and its facts up to the clock."""

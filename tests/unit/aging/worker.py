@@ -61,6 +61,9 @@ class Worker:
         self.configurations = Published()
         self.log: list[Record] = []
         self.published: list[object] = []
+        self.gone: list[tuple[str, str]] = []
+        """(topic, key) of the tombstones published."""
+        self.kept_us: int | None = None
         self.logic: AgingLogic
         self.folded: Folded[object]
         self._epoch = self._position = self._clock_us = self._next_block = 0
@@ -70,7 +73,9 @@ class Worker:
         taken = await self.store.take_over(LOG, 0, owner="test", known=None)
         for _, block in taken.unpublished:
             self._publish(decode_block(block))
-        self.logic = AgingLogic(self.store, self.configurations, Placement(0, 1, 1), Terms())
+        self.logic = AgingLogic(
+            self.store, self.configurations, Placement(0, 1, 1), Terms(), kept_us=self.kept_us
+        )
         await self.logic.load(taken)
         self._epoch, self._next_block = taken.epoch, taken.next_block
         self._position, self._clock_us = taken.position or 0, taken.clock_us
@@ -143,7 +148,10 @@ class Worker:
     def _publish(self, records: Sequence[Outgoing]) -> None:
         for out in records:
             record = Record(out.topic, 0, 0, self._clock_us, out.key, out.value, out.headers)
-            self.published.append(decode(record))
+            if out.value is None:
+                self.gone.append((out.topic, out.key.decode()))
+            else:
+                self.published.append(decode(record))
             if out.topic == EVENTS.name:
                 self.append_raw(self._clock_us, out)
 

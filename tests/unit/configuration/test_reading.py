@@ -161,7 +161,7 @@ def test_a_configuration_cannot_be_changed() -> None:
 def test_editors_get_a_schema_with_the_names_of_the_file() -> None:
     schema = editor_schema()
     assert {
-        "tenants", "sources", "calendars", "sla", "age", "personal_data", "rules", "receivers", "routes",
+        "tenants", "sources", "calendars", "sla", "age", "personal_data", "retention", "rules", "receivers", "routes",
     } == set(schema["properties"])  # fmt: skip
     assert {"edges", "buckets", "from"} == set(schema["$defs"]["Age"]["properties"])
 
