@@ -28,8 +28,8 @@ from services.alerting.app import Alerting, open_alerting
 from services.alerting.app import Given as AlertingGiven
 from services.alerting.settings import Settings as AlertingSettings
 from services.intake.adapters.memory import open_memory
-from services.intake.adapters.metrics import counters
-from services.intake.app import Pulling, open_pulling
+from services.intake.adapters.metrics import PrometheusMailboxes, counters
+from services.intake.app import Pulling, Reading, open_pulling
 from services.intake.app import Service as IntakeService
 from services.intake.app import service as intake_service
 from services.intake.ports import Memory
@@ -142,6 +142,7 @@ def _intake(common: _Common, memory: Memory, pulling: Pulling | None) -> IntakeS
         configurations=common.configurations,
         limits=limits_of(common.environment),
         threads=memory.threads,
+        reading=Reading(memory.cursors, PrometheusMailboxes(common.registries[0])),
         mail=MailPorts.from_environment(common.environment),
         pulling=pulling,
     )

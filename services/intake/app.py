@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 from uuid import uuid4
 
 import httpx2
@@ -17,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from services.intake.adapters.fetch import HttpFetch, open_client
 from services.intake.adapters.memory import open_memory
-from services.intake.adapters.metrics import counters
+from services.intake.adapters.metrics import PrometheusMailboxes, counters
 from services.intake.api import router
 from services.intake.api.appending import Appending
 from services.intake.api.bodies import InFlight
@@ -30,9 +32,11 @@ from services.intake.api.web_form import Parts as WebFormParts
 from services.intake.api.web_form import WebForms
 from services.intake.api.webhooks import Parts as WebhookParts
 from services.intake.api.webhooks import Webhooks
+from services.intake.core.definition import DEFAULT_TENANT
+from services.intake.core.mail.account import Account
 from services.intake.core.pull.source import PulledSource
 from services.intake.core.sources import Sources
-from services.intake.ports import Counters, Cursors, Memory, Threads
+from services.intake.ports import Counters, Cursors, MailboxCounters, Memory, Threads
 from services.intake.settings import (
     Limits,
     MailPorts,
@@ -40,13 +44,15 @@ from services.intake.settings import (
     definitions_of,
     forms_of,
     hooks_of,
-    inbound_of,
-    mailboxes_of,
     proxies_of,
 )
+from services.intake.settings.emails import accounts_of, inbound_of, mailboxes_of
 from services.intake.settings.pull import pulled_of
+from services.intake.worker.collector import Parts as CollectorParts
 from services.intake.worker.inbox import InboxWorker
 from services.intake.worker.inbox import Parts as InboxParts
+from services.intake.worker.mailbox import MailboxWorker
+from services.intake.worker.mailbox import Parts as MailboxParts
 from services.intake.worker.pull import Parts as PullParts
 from services.intake.worker.pull import PullWorker
 from shared.bus.connect import connect
@@ -112,6 +118,13 @@ async def open_pulling(
         yield Pulling(pulled, memory.cursors, client)
 
 
+class Reading(NamedTuple):
+    """What reading mailboxes takes beside: a memory of how far they were read, and somebody who counts."""
+
+    cursors: Cursors
+    counters: MailboxCounters
+
+
 def service(
     bus: Bus,
     configuration: Configuration,
@@ -123,22 +136,18 @@ def service(
     configurations: Configurations | None = None,
     limits: Limits | None = None,
     threads: Threads | None = None,
+    reading: Reading | None = None,
     mail: MailPorts | None = None,
     pulling: Pulling | None = None,
 ) -> Service:
     """Return intake on `bus`, which stays the caller's. Raises ConfigurationInvalid for a missing secret.
 
-    `environment` has the secrets of webhooks; `configurations` tells what the sources' words mean, once
-    that was published. Without `pulling` nothing is pulled, whatever the configuration says.
+    `environment` has the secrets of webhooks and mailboxes; `configurations` tells what the sources' words mean,
+    once that was published. Without `pulling` nothing is pulled, whatever the configuration says; without
+    `reading` SettingsInvalid is raised if mailboxes are to be read.
     """
     limits = limits or Limits()
-    sources = Sources(definitions_of(configuration, environment))
-    if configurations is not None:
-
-        def adopt(published: ConfigVersion) -> None:
-            sources.replace(definitions_of(configuration, environment, published))
-
-        configurations.follow(adopt)
+    sources = _sources(configuration, environment, configurations)
     in_flight = InFlight(limits)
     appending = Appending(bus, retry_after_seconds=limits.retry_after_seconds)
     keyring = keyring_of(configuration)
@@ -153,10 +162,9 @@ def service(
     inbox = InboxWorker(
         InboxParts(bus, sources, clock, counted, pause, member, item_bytes_max=limits.item_bytes_max)
     )
-
-    def checks() -> Sequence[Check]:
-        return (Check("bus", appending.complaint()), Check("inbox", inbox.complaint()))
-
+    bytes_max = limits.email_bytes_max
+    collecting = partial(CollectorParts, mailroom=mailroom, sources=sources, clock=clock, bytes_max=bytes_max)
+    mailboxes = _mailboxes(accounts_of(configuration, environment), collecting, reading, member)
     listeners = _listeners(mail or MailPorts(), configuration, mailroom, sources, limits)
     forms = WebForms(
         WebFormParts(
@@ -165,8 +173,59 @@ def service(
         )
     )  # fmt: skip
     pulls = {} if pulling is None else pulling.workers(bus, sources, clock, counted, member)
-    workers: dict[str, Worker] = {"inbox": inbox, **listeners, **pulls}
-    return Service(router(publishing, webhooks, emails, forms), workers, checks)
+    workers: dict[str, Worker] = {"inbox": inbox, **listeners, **mailboxes, **pulls}
+    return Service(
+        router(publishing, webhooks, emails, forms), workers, partial(_checks, appending, inbox, mailboxes)
+    )
+
+
+def _sources(
+    configuration: Configuration, environment: Mapping[str, str], configurations: Configurations | None
+) -> Sources:
+    """Return the sources, whose words mean what was published last."""
+    sources = Sources(definitions_of(configuration, environment))
+    if configurations is not None:
+
+        def adopt(published: ConfigVersion) -> None:
+            sources.replace(definitions_of(configuration, environment, published))
+
+        configurations.follow(adopt)
+    return sources
+
+
+def _checks(
+    appending: Appending, inbox: InboxWorker, mailboxes: Mapping[str, MailboxWorker]
+) -> Sequence[Check]:
+    vital = (Check("bus", appending.complaint()), Check("inbox", inbox.complaint()))
+    # A mail server out of reach is no reason to send everybody else's events elsewhere.
+    read = (Check(name, one.complaint(), is_vital=False) for name, one in mailboxes.items())
+    return (*vital, *read)
+
+
+def _mailboxes(
+    accounts: Sequence[Account],
+    collecting: Callable[..., CollectorParts],
+    reading: Reading | None,
+    member: str,
+) -> dict[str, MailboxWorker]:
+    """Return a worker for each mailbox that is read."""
+    if not accounts:
+        return {}
+    if reading is None:
+        raise SettingsInvalid(
+            f"source `{accounts[0].source}` reads a mailbox, and how far it was read has to be kept: set "
+            f"{PREFIX}DATABASE"
+        )
+    from services.intake.adapters.imap import ImapMailbox  # noqa: PLC0415 - only if there is one
+
+    workers = {}
+    for account in accounts:
+        collected = collecting(mailbox=ImapMailbox(account), counters=reading.counters)
+        of_tenant = "" if account.tenant == DEFAULT_TENANT else f"{account.tenant}/"
+        workers[f"mailbox {of_tenant}{account.source}"] = MailboxWorker(
+            account, MailboxParts(collected, reading.cursors, pause, member)
+        )
+    return workers
 
 
 def _listeners(
@@ -230,6 +289,7 @@ async def main(settings: Settings, environment: Mapping[str, str]) -> None:
             configurations=configurations,
             limits=settings.limits,
             threads=None if memory is None else memory.threads,
+            reading=None if memory is None else Reading(memory.cursors, PrometheusMailboxes(registry)),
             mail=settings.mail,
             pulling=pulling,
         )

@@ -6,10 +6,12 @@ help desks were read.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from services.intake.core.mail.collecting import Listed
 from services.intake.core.mail.message import Envelope
 from services.intake.core.mail.shown import Thread
 from services.intake.core.normalise import Normaliser
@@ -103,6 +105,140 @@ class Counters(Protocol):
 
     def show_pulled(self, source: str, known_until_us: int) -> None:
         """Show up to when all changes at `source` are known by pulling."""
+        ...
+
+
+class MailOutcome(str, Enum):
+    """What became of a mail of a mailbox, label `outcome` of `barometer_mailbox_mails_total`."""
+
+    ACCEPTED = "accepted"
+    IGNORED = "ignored"
+    """Nobody's message; `count_ignored` says why."""
+    REJECTED = "rejected"
+    """No mail, or not to be had from the server."""
+    PASSED_OVER = "passed_over"
+    """Older than the source wants."""
+
+
+class MailboxFailure(str, Enum):
+    """Why a mailbox could not be read, label `reason` of `barometer_mailbox_failures_total`."""
+
+    CONNECTION = "connection"
+    """Not reached, lost, silent, or not speaking IMAP; it is tried again."""
+    AUTHENTICATION = "authentication"
+    """The server refuses the user, or the secret cannot be read."""
+    FOLDER = "folder"
+    """A folder is missing, or may not be changed."""
+    FETCH = "fetch"
+    """The server refused to hand over mails."""
+    MARK = "mark"
+    """The server refused to mark or move mails that were taken; they stay as they are."""
+    INTAKE = "intake"
+    """The bus or the database is away: the mails wait where they are."""
+
+
+class MailboxCounters(Protocol):
+    """Counts what becomes of mailboxes, by source; never fails, never waits."""
+
+    def show_mailbox(self, source: str) -> None:
+        """Show the counters of a mailbox, at zero."""
+        ...
+
+    def count_mail(self, source: str, outcome: MailOutcome) -> None:
+        """Count one mail that is done."""
+        ...
+
+    def count_cut(self, source: str) -> None:
+        """Count one mail that was read by its header alone."""
+        ...
+
+    def count_mailbox_failure(self, source: str, failure: MailboxFailure) -> None:
+        """Count one failure."""
+        ...
+
+    def mailbox_read(self, source: str, at_us: int | None) -> None:
+        """Say when the mailbox was last read to its end; None: another process reads it, and says so."""
+        ...
+
+
+class MailboxError(Exception):
+    """What can go wrong with a mailbox while it is used as intended; the message is for people."""
+
+    failure = MailboxFailure.CONNECTION
+
+
+class MailboxLost(MailboxError):
+    """No connection, or none any more: connect again."""
+
+
+class MailboxDenied(MailboxError):
+    """The server does not let us in; trying often would only lock the account."""
+
+    failure = MailboxFailure.AUTHENTICATION
+
+
+class MailboxRefused(MailboxError):
+    """The server said no to one command; `failure` says to which."""
+
+    def __init__(self, message: str, failure: MailboxFailure) -> None:
+        """`message` has what the server said."""
+        super().__init__(message)
+        self.failure = failure
+
+
+class MailPage(NamedTuple):
+    """Some of the mails in a folder."""
+
+    mails: Sequence[Listed]
+    """By UID."""
+    through: int
+    """Every mail up to this UID is in this page or before it (or gone, or older than asked for)."""
+    at_end: bool
+
+
+class Mailbox(Protocol):
+    """A mailbox at a mail server, used by one caller, one call at a time.
+
+    Every call is bounded in time, and raises MailboxLost if the connection is. Nothing is ever deleted, and
+    nothing is marked by reading it.
+    """
+
+    async def connect(self) -> None:
+        """Connect and log in; a connection that is there is given up. Raises MailboxDenied, MailboxRefused."""
+        ...
+
+    async def open_folder(self, folder: str) -> int:
+        """Go to `folder`, seeing what is new there, and return its UIDVALIDITY. Raises MailboxRefused."""
+        ...
+
+    async def mails_after(self, uid: int, *, limit: int, since: date | None, bare: bool) -> MailPage:
+        """Return mails of the folder above `uid`, not more than `limit`, by UID.
+
+        Mails from before `since` may be left out. `bare`: without sizes and dates. Raises MailboxRefused.
+        """
+        ...
+
+    async def fetch(self, uids: Sequence[int], *, header_only: bool, bytes_max: int) -> Mapping[int, bytes]:
+        """Return the mails (or their headers) that are still there, by UID, each cut after `bytes_max`.
+
+        Raises MailboxRefused if one of them cannot be had.
+        """
+        ...
+
+    async def mark_seen(self, uids: Sequence[int]) -> None:
+        """Mark mails as read. Repeats are harmless; mails that are gone do not matter. Raises MailboxRefused."""
+        ...
+
+    async def move(self, uids: Sequence[int]) -> None:
+        """Move mails to where taken ones go. Repeats are harmless, as above. Raises MailboxRefused."""
+        ...
+
+    async def wait(self, *, wait_ms: int) -> bool:
+        """Return True once the server tells of a new mail, False after `wait_ms`."""
+        ...
+
+    async def close(self) -> None:
+        """Give up the connection, in good order if there is one. Never raises."""
         ...
 
 

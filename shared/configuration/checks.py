@@ -122,6 +122,17 @@ def _mailboxes(configuration: Configuration) -> Iterator[Finding]:
         ),
         "the address /v1/emails/NAME of",
     )
+    yield from _repeats(_folders(configuration), "the folder")
+
+
+def _folders(configuration: Configuration) -> Iterator[tuple[Path, object]]:
+    """Two sources that read one folder would each make a ticket of a mail, or move it from under the other."""
+    for index, one in enumerate(configuration.sources):
+        imap = one.email.imap
+        for at, folder in enumerate(imap.folders if imap is not None else ()):
+            assert imap is not None, "else there are no folders"
+            account = (imap.user, f"{imap.host}:{imap.port_or_usual}", folder)
+            yield ("sources", index, "email", "imap", "folders", at), account
 
 
 def _personal_data(configuration: Configuration) -> Iterator[Finding]:

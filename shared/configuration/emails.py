@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, model_validator
 
+from shared.configuration.imap import SourceImap
 from shared.configuration.problems import refused
 from shared.configuration.secrets import SecretReference
 from shared.configuration.section import Section
@@ -73,5 +74,7 @@ class SourceEmail(Section):
     queues: Annotated[Mapping[Address, Word], Field(max_length=QUEUES_MAX)] = Field(default_factory=dict)
     """Which mailbox belongs to which queue."""
     webhook: EmailWebhook | None = None
+    imap: SourceImap | None = None
+    """A mailbox of a mail server that is read."""
     lists: bool = False
     """The mailbox is a group (such as a Google group) whose mails are all marked as a list's."""

@@ -17,6 +17,8 @@ class Check(NamedTuple):
 
     name: str
     complaint: str | None = None
+    is_vital: bool = True
+    """False: the process is of use without it, so its complaint is shown and changes no answer."""
 
 
 def router(checks: Callable[[], Sequence[Check]]) -> APIRouter:
@@ -39,11 +41,14 @@ def router(checks: Callable[[], Sequence[Check]]) -> APIRouter:
 
 
 def _ready(checks: Sequence[Check], *, verbose: bool) -> Response:
-    failed = [check for check in checks if check.complaint is not None]
+    failed = [check for check in checks if check.complaint is not None and check.is_vital]
     status = 503 if failed else 200
     if not verbose:
         return _text("not ready" if failed else "ok", status)
     lines = [f"[-] {check.name}: {check.complaint}" for check in failed]
+    lines += [
+        f"[!] {check.name}: {check.complaint}" for check in checks if check.complaint and not check.is_vital
+    ]
     lines += [f"[+] {check.name}" for check in checks if check.complaint is None]
     return _text("\n".join([*lines, "not ready" if failed else "ready"]) + "\n", status)
 

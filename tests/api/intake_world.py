@@ -14,7 +14,7 @@ import httpx2
 from prometheus_client import CollectorRegistry
 
 from services.intake.adapters.metrics import counters
-from services.intake.app import Service, application, service
+from services.intake.app import Reading, Service, application, service
 from services.intake.ports import Threads
 from services.intake.settings import Limits, MailPorts
 from shared.bus.embedded import EmbeddedBus
@@ -136,7 +136,9 @@ async def world(
     limits: Mapping[str, int] | None = None,
     *,
     threads: Threads | None = None,
+    reads: Reading | None = None,
     mail: MailPorts | None = None,
+    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> AsyncIterator[World]:
     clock, registry = ManualClock(to_us(NOW)), CollectorRegistry()
     async with await FragileBus.open(directory, clock) as bus:
@@ -144,12 +146,13 @@ async def world(
         intake = service(
             bus,
             configuration,
-            environment=ENVIRONMENT,
+            environment=environment,
             clock=clock,
             counted=counters(registry),
             member="intake-test",
             limits=Limits(**(limits or {})),
             threads=threads,
+            reading=reads,
             mail=mail,
         )
         transport = httpx2.ASGITransport(app=application(intake, registry))

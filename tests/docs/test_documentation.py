@@ -22,7 +22,7 @@ from services.aging.settings import ProcessSettings as AgingSettings
 from services.alerting.adapters.health import Health
 from services.alerting.core.picture import FAMILIES
 from services.alerting.settings import ProcessSettings as AlertingSettings
-from services.intake.adapters.metrics import counters
+from services.intake.adapters.metrics import PrometheusMailboxes, counters
 from services.intake.core.arrival import Arrival, Defaults
 from services.intake.core.definition import SourceDefinition
 from services.intake.core.normalise import Normalised, Normaliser
@@ -199,6 +199,7 @@ def metrics_exposed() -> set[str]:
     """Return the names of all metrics, as they stand in the exposition."""
     intake, alerting = CollectorRegistry(), CollectorRegistry()
     counters(intake)
+    PrometheusMailboxes(intake)
     Health(alerting, rules=(), receivers=())
     aging = AgingCollector(Tally(), lambda: (), ManualClock())
     return {

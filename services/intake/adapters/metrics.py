@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.intake.core.pull.limits import Outcome as PullOutcome
 from services.intake.core.rejection import Reason
-from services.intake.ports import FormOutcome, Outcome
+from services.intake.ports import FormOutcome, MailboxFailure, MailOutcome, Outcome
 from shared.contracts.instants import SECOND_US
 
 SERVICE = "intake"
@@ -90,6 +90,64 @@ class PrometheusCounters:
     def show_pulled(self, source: str, known_until_us: int) -> None:
         """See `Counters.show_pulled`."""
         self._pulled.labels(source).set(known_until_us / SECOND_US)
+
+
+class PrometheusMailboxes:
+    """`ports.MailboxCounters`: `barometer_mailbox_...` by source; nothing is there without a mailbox."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Count in `registry`."""
+        self._mails = Counter(
+            "barometer_mailbox_mails",
+            "Mails of mailboxes that are done, by source and outcome.",
+            ["source", "outcome"],
+            registry=registry,
+        )
+        self._cut = Counter(
+            "barometer_mailbox_cut_mails",
+            "Mails that were read by their beginning alone, by source.",
+            ["source"],
+            registry=registry,
+        )
+        self._failures = Counter(
+            "barometer_mailbox_failures",
+            "Times that a mailbox could not be read or marked, by source and reason.",
+            ["source", "reason"],
+            registry=registry,
+        )
+        self._read = Gauge(
+            "barometer_mailbox_read_timestamp_seconds",
+            "When a mailbox was last read to its end, by source.",
+            ["source"],
+            registry=registry,
+        )
+
+    def show_mailbox(self, source: str) -> None:
+        """See `MailboxCounters.show_mailbox`."""
+        for outcome in MailOutcome:
+            self._mails.labels(source, outcome.value)
+        for failure in MailboxFailure:
+            self._failures.labels(source, failure.value)
+        self._cut.labels(source)
+
+    def count_mail(self, source: str, outcome: MailOutcome) -> None:
+        """See `MailboxCounters.count_mail`."""
+        self._mails.labels(source, outcome.value).inc()
+
+    def count_cut(self, source: str) -> None:
+        """See `MailboxCounters.count_cut`."""
+        self._cut.labels(source).inc()
+
+    def count_mailbox_failure(self, source: str, failure: MailboxFailure) -> None:
+        """See `MailboxCounters.count_mailbox_failure`."""
+        self._failures.labels(source, failure.value).inc()
+
+    def mailbox_read(self, source: str, at_us: int | None) -> None:
+        """See `MailboxCounters.mailbox_read`."""
+        if at_us is not None:
+            self._read.labels(source).set(at_us / SECOND_US)
+        else:
+            self._read.remove_by_labels({"source": source})
 
 
 def counters(registry: CollectorRegistry) -> PrometheusCounters:

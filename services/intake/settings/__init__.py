@@ -18,21 +18,19 @@ from services.intake.core.definition import (
     ShownStatus,
     SourceDefinition,
 )
-from services.intake.core.mail.inbound import MAILERS, Inbound
-from services.intake.core.mail.mailbox import Mailbox
 from services.intake.core.personal_data import Protection
 from services.intake.core.vendors import VENDORS
 from services.intake.core.vendors.port import Vocabulary
 from services.intake.core.web_form.definition import EmailAsked, WebForm
 from services.intake.core.webhook import Hook
-from shared.configuration.emails import EmailWebhook
+from services.intake.settings.emails import mailbox_of
+from services.intake.settings.secret import secret_of
 from shared.configuration.facts import source_meaning
 from shared.configuration.forms import SourceForm
 from shared.configuration.loader import read_secret
 from shared.configuration.models import Configuration, Source
 from shared.configuration.personal_data import KEY_CHARACTERS_MIN, PersonalData
 from shared.configuration.problems import ConfigurationInvalid, Problem
-from shared.configuration.secrets import SecretReference
 from shared.configuration.webhooks import SourceWebhook
 from shared.contracts.configuration import ConfigVersion
 from shared.contracts.topics import CONFIG, EVENTS, INBOX, REJECTED
@@ -257,7 +255,7 @@ def _definition(source: Source, siblings: frozenset[str], protection: Protection
         kind=words.kind,
         siblings=siblings,
         inbox=source.inbox,
-        mailbox=_mailbox(source),
+        mailbox=mailbox_of(source),
         protection=protection,
         vendor=None if vendor is None else vendor.name,
     )
@@ -323,48 +321,3 @@ def proxies_of(environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Networ
     except ValueError as error:
         mend = "list addresses or networks, such as 127.0.0.1, 10.0.0.0/8"
         raise SettingsInvalid(f"{PREFIX}TRUSTED_PROXIES: {error}; {mend}") from None
-
-
-def secret_of(source: Source, reference: SecretReference, environment: Mapping[str, str]) -> str:
-    """Return a secret of `source`. Raises ConfigurationInvalid that names the source."""
-    try:
-        return read_secret(reference, environment)
-    except ConfigurationInvalid as error:
-        named = (replace(one, what=f"source `{source.name}`: {one.what}") for one in error.problems)
-        raise ConfigurationInvalid(named) from None
-
-
-def _mailbox(source: Source) -> Mailbox:
-    email = source.email
-    return Mailbox(
-        frozenset(email.agents), frozenset(email.addresses), dict(email.queues), takes_lists=email.lists
-    )
-
-
-def mailboxes_of(configuration: Configuration) -> dict[str, tuple[str, str]]:
-    """Return whose mailbox an address (or `@domain`) is: (tenant, source). No two sources share one."""
-    return {
-        address: (source.tenant, source.name)
-        for source in configuration.sources
-        for address in source.email.addresses
-    }
-
-
-def inbound_of(configuration: Configuration, environment: Mapping[str, str]) -> tuple[Inbound, ...]:
-    """Return what mail services post to, with the secrets read. Raises ConfigurationInvalid for one not there."""
-    return tuple(
-        _inbound(source, source.email.webhook, environment)
-        for source in configuration.sources
-        if source.email.webhook is not None
-    )
-
-
-def _inbound(source: Source, webhook: EmailWebhook, environment: Mapping[str, str]) -> Inbound:
-    basic = webhook.basic
-    return Inbound(
-        tenant=source.tenant,
-        source=source.name,
-        mailer=MAILERS[webhook.service.value],
-        secrets=tuple(secret_of(source, one, environment) for one in webhook.secrets),
-        basic=None if basic is None else f"{basic.user}:{secret_of(source, basic.password, environment)}",
-    )

@@ -13,7 +13,7 @@ from services.intake.core.pull.port import Listing
 from services.intake.core.pull.source import PulledSource, basic, bearer
 from services.intake.core.pull.zendesk import ZendeskTickets
 from services.intake.core.vendors import VENDORS
-from services.intake.settings import secret_of
+from services.intake.settings.secret import secret_of
 from shared.configuration.models import Configuration, Source
 from shared.configuration.pull import HOMES, Deployment, SourcePull
 from shared.configuration.webhooks import SourceKind

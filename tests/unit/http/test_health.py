@@ -40,3 +40,15 @@ async def test_ready_means_that_every_part_says_so() -> None:
 async def test_verbose_names_what_is_missing_first(path: str) -> None:
     expected = "[-] aging: tickets.events.v1/0: loading\n[+] store\nnot ready\n"
     assert (503, expected) == await ask(path, FINE, BAD)
+
+
+@pytest.mark.asyncio
+async def test_a_part_that_is_not_vital_is_named_and_changes_no_answer() -> None:
+    lost = Check("mailbox desk", "no answer within 20 s", is_vital=False)
+    assert (200, "ok") == await ask("/readyz", FINE, lost)
+    status, text = await ask("/healthz", FINE, lost)
+    assert (200, ["[!] mailbox desk: no answer within 20 s", "[+] store", "ready"]) == (
+        status,
+        text.splitlines(),
+    )
+    assert (503, "not ready") == await ask("/readyz", BAD, lost)
