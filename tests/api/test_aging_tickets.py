@@ -154,7 +154,7 @@ async def test_a_ticket_tells_its_story(world: World) -> None:
     assert {
         "at": "2026-03-02T22:00:00Z", "received_at": "2026-03-02T22:00:00.000005Z", "activity": "updated",
         "actor": None, "visibility": None, "source": "desk", "event_id": "evt-10", "sequence": None,
-        "import_run": None, "reason": None, "shown": {"status": "in_progress", "assignee": None},
+        "import_run": None, "pulled": False, "reason": None, "shown": {"status": "in_progress", "assignee": None},
     } == story["timeline"][-1]  # fmt: skip
 
 

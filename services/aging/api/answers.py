@@ -116,6 +116,7 @@ class Entry(BaseModel):
     event_id: str = Field(description="The source's own id of the event")
     sequence: int | None = Field(description="The source's own order among events of one instant")
     import_run: str | None = Field(description="The import it came by, if it did")
+    pulled: bool = Field(description="Whether it was read from the source's list of changes, not told by it")
     reason: str | None = Field(description="Why, for changes made by hand")
     shown: dict[str, Any] = Field(description="The fields it showed; null clears a field")
 

@@ -146,6 +146,7 @@ def _entry(mark: Mark) -> Entry:
         event_id=mark.id,
         sequence=mark.sequence,
         import_run=mark.run,
+        pulled=mark.pulled,
         reason=mark.reason,
         shown=msgspec.to_builtins(mark.fields),
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+import msgspec
 import structlog
 
 from services.intake.core.pull.flow import Flow, Found, Over, Reply, Step, pull
@@ -86,7 +87,7 @@ class PullWorker:
         self._stopping = False
         self._retry_us = RETRY_US_MIN
         self._complaints: dict[str, str] = {}
-        self._progress = Progress(from_us(0))
+        self._progress = Progress(lists={})
         self._epoch = 0
         self._saved_us = 0
         for outcome in PullOutcome:
@@ -125,37 +126,45 @@ class PullWorker:
         if held is None:
             return now_us + OTHERS_US
         self._epoch, self._saved_us = held.epoch, now_us
-        progress = decode_progress(held.body) if held.body else Progress(from_us(now_us))
+        progress = decode_progress(held.body) if held.body else Progress(lists={})
         if progress is None:
             # Beginning anew would be a silent reset: what changed since then would never be asked for.
             self._complain(KIND, "the cursor was written by another version, and cannot be read")
             await self._parts.cursors.release(self._key, epoch=self._epoch)
             return now_us + RETRY_US_MAX
         self._progress = progress
-        if to_us(progress.due) <= now_us:
+        if self._due_us() <= now_us:
             await self._read_lists()
+        self._show()
         await self._parts.cursors.release(self._key, epoch=self._epoch)
-        return to_us(self._progress.due)
+        return self._due_us()
+
+    def _due_us(self) -> int:
+        now = from_us(self._parts.clock.now_us())
+        return to_us(self._progress.due(self._source.interval, now))
 
     async def _read_lists(self) -> None:
-        begun_us = self._parts.clock.now_us()
-        due = from_us(begun_us) + self._source.interval
+        begun = from_us(self._parts.clock.now_us())
+        is_more = False
         for listing in self._source.listings:
             turned = await self._drive(listing)
             self._note(listing, turned.position)
-            self._complain(listing.name, turned.complaint)
-            if turned.more:
-                due = from_us(begun_us)
             if turned.wait is not None:
-                due = from_us(self._parts.clock.now_us()) + timedelta(seconds=turned.wait.seconds)
-                _log.info("pull waits for the vendor", source=self._source.source, reason=turned.wait.why,
-                          wait_s=round(turned.wait.seconds))  # fmt: skip
+                self._defer(turned.wait)
             if turned.wait is not None or self._stopping:
                 break
-        if not self._stopping:
-            self._progress = Progress(due, self._progress.lists)
+            self._complain(listing.name, turned.complaint)
+            is_more |= turned.more
+        if not (is_more or self._stopping):
+            self._progress = msgspec.structs.replace(self._progress, read_at=begun)
         await self._save()
-        self._show()
+
+    def _defer(self, wait: Wait) -> None:
+        """Leave the vendor alone for as long as it asks, whichever process comes next."""
+        not_before = from_us(self._parts.clock.now_us()) + timedelta(seconds=wait.seconds)
+        self._progress = msgspec.structs.replace(self._progress, not_before=not_before)
+        source = self._source.source
+        _log.info("pull waits for the vendor", source=source, reason=wait.why, wait_s=round(wait.seconds))
 
     async def _drive(self, listing: Listing) -> _Turned:
         """Do what the flow of one list asks for, until it is over or the turn ends."""
@@ -237,7 +246,8 @@ class PullWorker:
             counters.count_ignored(self._source.source, reason)
 
     def _note(self, listing: Listing, position: Position) -> None:
-        self._progress = Progress(self._progress.due, {**self._progress.lists, listing.name: position})
+        lists = {**self._progress.lists, listing.name: position}
+        self._progress = msgspec.structs.replace(self._progress, lists=lists)
 
     async def _hold(self) -> None:
         """Hold on to the cursor while much is asked and nothing found."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -30,6 +31,30 @@ async def served(desk: Desk, port: int = 0) -> AsyncIterator[str]:
     server = await asyncio.start_server(converse, "127.0.0.1", port, limit=HEAD_BYTES_MAX)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@contextmanager
+def served_beside(desk: Desk) -> Iterator[str]:
+    """Give the base address of `desk`, served by a thread of its own: for tests that wait for other processes."""
+    started, address = threading.Event(), [""]
+    stopping: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        stopping.append((asyncio.get_running_loop(), stop))
+        async with served(desk) as address[0]:
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert started.wait(10), "the desk did not start"
+    try:
+        yield address[0]
+    finally:
+        loop, stop = stopping[0]
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
 
 
 def parsed(head: bytes) -> Asked:

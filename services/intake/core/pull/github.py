@@ -14,8 +14,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from services.intake.core.pull.port import Answer, Item, Listing, Page, Request, encoded, instant_of, list_of
-from services.intake.core.ticket import SEQUENCE_MAX
+from services.intake.core.pull.port import (
+    LAST,
+    Answer,
+    Item,
+    Listing,
+    Page,
+    Request,
+    encoded,
+    instant_of,
+    list_of,
+)
 from services.intake.core.vendors.body import Node, parse
 from services.intake.core.vendors.port import Unreadable
 from shared.contracts.event_id import derived_id
@@ -71,11 +80,11 @@ class GitHubIssues:
         key = f"{repository}#{number}"
         at = instant_of(issue["updated_at"], key)
         if issue.has("pull_request"):
-            return Item(key, at, {}, b"", SEQUENCE_MAX, is_ticket=False)
+            return Item(key, at, {}, b"", LAST, is_ticket=False)
         body: Mapping[str, Any] = {"issue": issue.value, "repository": {"full_name": repository}}
         event_id = derived_id("pull", "github", key, at.isoformat())
         headers = {"x-github-event": "issues", "x-github-delivery": event_id}
-        return Item(key, at, headers, encoded(body), SEQUENCE_MAX)
+        return Item(key, at, headers, encoded(body), LAST)
 
     def _repository(self, issue: Node) -> str:
         """Return the repository as the webhook names it; the configured name may differ in case."""

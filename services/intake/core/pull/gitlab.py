@@ -14,8 +14,17 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from services.intake.core.pull.github import next_page
-from services.intake.core.pull.port import Answer, Item, Listing, Page, Request, encoded, instant_of, list_of
-from services.intake.core.ticket import SEQUENCE_MAX
+from services.intake.core.pull.port import (
+    LAST,
+    Answer,
+    Item,
+    Listing,
+    Page,
+    Request,
+    encoded,
+    instant_of,
+    list_of,
+)
 from services.intake.core.vendors.body import Node, parse
 from services.intake.core.vendors.port import Unreadable
 from shared.contracts.event_id import derived_id
@@ -72,7 +81,7 @@ class GitLabIssues:
         at = instant_of(issue["updated_at"], key)
         event_id = derived_id("pull", "gitlab", key, at.isoformat())
         headers = {"x-gitlab-event": "Issue Hook", "x-gitlab-event-uuid": event_id}
-        return Item(key, at, headers, encoded(_as_event(issue, project)), SEQUENCE_MAX)
+        return Item(key, at, headers, encoded(_as_event(issue, project)), LAST)
 
     def _project(self, issue: Node) -> str:
         """Return the project's path as the webhook says it; it may differ from the configured one in case."""

@@ -15,6 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.intake.core.pull.port import (
+    LAST,
     Answer,
     Item,
     Listing,
@@ -25,7 +26,6 @@ from services.intake.core.pull.port import (
     list_of,
     object_of,
 )
-from services.intake.core.ticket import SEQUENCE_MAX
 from services.intake.core.vendors.body import Node
 from services.intake.core.vendors.port import Unreadable
 from shared.contracts.event_id import derived_id
@@ -117,4 +117,4 @@ def _item(issue: Node) -> Item:
     at = instant_of(issue["fields"]["updated"], key).astimezone(UTC)
     event_id = derived_id("pull", "jira", key, at.isoformat())
     headers = {"x-atlassian-webhook-identifier": event_id}
-    return Item(key, at, headers, encoded({"issue": issue.value}), SEQUENCE_MAX)
+    return Item(key, at, headers, encoded({"issue": issue.value}), LAST)

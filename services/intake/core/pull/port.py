@@ -18,6 +18,10 @@ from services.intake.core.vendors.body import Node, parse
 from services.intake.core.vendors.port import Unreadable
 from shared.contracts.event_id import derived_id
 
+LAST: Final = 2**53 - 1
+"""The sequence of a state among what was told of the same instant: the list shows what all of that came to. No vendor
+counts so far, and every reader of JSON can hold it."""
+
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -63,7 +67,7 @@ class Item(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     sequence: int
-    """Of its state among what was told of the same instant; the list shows what all of that came to."""
+    """Of its state among what was told of the same instant: LAST, unless the vendor itself tells such states apart."""
     is_ticket: bool = True
     """False: it has its place in the list, and is nothing for us."""
 

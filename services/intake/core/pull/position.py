@@ -8,13 +8,14 @@ is remembered, so that it is not published at every turn.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from services.intake.core.pull.limits import WAIT_SECONDS_MAX
 from services.intake.core.pull.port import Item
-from shared.contracts.instants import Instant, to_us
+from shared.contracts.instants import EPOCH, Instant, to_us
 
 SEEN_MAX: Final = 5_000
 """Remembered of one list, the newest; what is forgotten is published again, which is a repeat and harmless."""
@@ -28,7 +29,7 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
     mark: str
 
 
-class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+class Position(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How far one list has been read."""
 
     watermark: Instant
@@ -64,11 +65,23 @@ def _seen(item: Item) -> Seen:
     return Seen(to_us(item.at), item.mark[:_MARK_CHARACTERS])
 
 
-class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All that is kept of a source: its lists by name, and when it is to be read next."""
+class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """All that is kept of a source: its lists by name, and what decides when they are read next."""
 
-    due: Instant
-    lists: dict[str, Position] = {}
+    read_at: Instant = EPOCH
+    """When the last turn began, by our clock."""
+    not_before: Instant = EPOCH
+    """Until when the vendor asked to wait."""
+    lists: dict[str, Position]
+
+    def due(self, interval: timedelta, now: datetime) -> datetime:
+        """Return when the lists are to be read next.
+
+        Instants further ahead than any that is written here come of a clock that was wrong: they do not count.
+        """
+        if self.read_at > now or self.not_before - now > timedelta(seconds=WAIT_SECONDS_MAX):
+            return now
+        return max(self.read_at + interval, self.not_before)
 
 
 _encoder: Final = msgspec.json.Encoder()

@@ -34,7 +34,7 @@ class Reading:
 
     def run(self) -> Run:
         """Read once, as the next process would: from what was kept as bytes."""
-        kept = decode_progress(encode_progress(Progress(EPOCH, {"list": self.position})))
+        kept = decode_progress(encode_progress(Progress(lists={"list": self.position})))
         assert kept is not None
         done = run(
             self.vendor.listing(), self.desk, kept.lists["list"], time=self.time,

@@ -42,7 +42,7 @@ class World:
                 )
                 for _ in range(self.chance.randrange(9))
             )
-        kept = decode_progress(encode_progress(Progress(EPOCH, {"list": self.position})))
+        kept = decode_progress(encode_progress(Progress(lists={"list": self.position})))
         assert kept is not None
         done = run(
             self.vendor.listing(), self.desk, kept.lists["list"], time=self.time,

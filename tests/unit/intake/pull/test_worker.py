@@ -144,7 +144,7 @@ async def test_what_changed_is_on_the_bus_and_the_cursor_behind_it(tmp_path: Pat
         assert progress is not None
         position = progress.lists["acme/support"]
         assert EPOCH - timedelta(minutes=55) == position.watermark
-        assert EPOCH + INTERVAL == progress.due
+        assert EPOCH + INTERVAL == progress.due(INTERVAL, EPOCH)
         assert (EPOCH - MARGINS.settle).timestamp() == here.figure(
             "barometer_pull_known_until_timestamp_seconds"
         )
@@ -222,6 +222,18 @@ async def test_a_long_limit_ends_the_turn_and_is_kept_over_a_restart(tmp_path: P
         await here.pull("b", until=timedelta(minutes=2))
         assert FIVE == await here.observed()
         assert 1 == here.figure("barometer_pull_requests_total", outcome="limited")
+
+
+async def test_a_clock_that_was_wrong_for_a_moment_stops_no_source_for_long(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        here.clock.set(to_us(EPOCH + timedelta(days=400)))
+        here.desk.now = lambda: EPOCH
+        await here.pull()
+        here.clock.set(to_us(EPOCH + timedelta(minutes=10)))
+        here.desk.put(Ticket(6, EPOCH + timedelta(minutes=2)))
+        here.desk.now = lambda: EPOCH + timedelta(minutes=10)
+        await here.pull()
+        assert [*FIVE, "6 10:02"] == await here.observed()
 
 
 async def test_requests_are_counted_by_what_became_of_them(tmp_path: Path) -> None:

@@ -1,0 +1,145 @@
+"""Lost webhooks are found: `barometer serve` beside a GitHub that delivers some and loses others."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.harness import Deployment, one_machine, running
+from tests.servers.child import wait_until
+from tests.servers.desks.desk import Answered, Asked, Ticket, failing
+from tests.servers.desks.github import REPOSITORY, TOKEN, GitHubDesk
+from tests.servers.desks.serving import served_beside
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+
+SECRET = "topsecret"
+NUMBERS = range(1, 21)
+LOST = {2, 3, 5, 7, 11, 13, 17}
+LOST_LATER = {1, 4, 9, 16}
+WAIT_S = 60.0
+_PULLED = re.compile(r'^barometer_pulled_total\{outcome="(\w+)",source="tracker"\} (\S+)$', re.MULTILINE)
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+class Tracker(GitHubDesk):
+    """A GitHub with a switch."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: datetime.now(UTC))
+        self.is_away = True
+        self.page_items_max = 4
+
+    def respond(self, asked: Asked) -> Answered:
+        return failing(503)(asked) if self.is_away else super().respond(asked)
+
+
+@contextmanager
+def watched(tmp_path: Path) -> Iterator[tuple[Tracker, Deployment]]:
+    """Give a tracker and a Barometer that hears from it and asks it."""
+    tracker = Tracker()
+    with served_beside(tracker) as url:
+        source = {
+            "name": "tracker", "kind": "github", "webhook": {"secret": {"env": "HOOK"}},
+            "pull": {
+                "url": url, "token": {"env": "TOKEN"}, "projects": [REPOSITORY], "interval": "10s", "settle": "5s",
+                "from": (now() - timedelta(hours=2)).isoformat(),
+            },
+        }  # fmt: skip
+        config = tmp_path / "barometer.yaml"
+        config.write_text(yaml.safe_dump({"sources": [source]}), encoding="utf-8")
+        with running(one_machine(tmp_path, config=config, HOOK=SECRET, TOKEN=TOKEN)) as here:
+            yield tracker, here
+
+
+def deliver(tracker: Tracker, here: Deployment, number: int, action: str) -> None:
+    headers, body = tracker.webhook(number, action)
+    signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    sent = {**headers, "content-type": "application/json", "x-hub-signature-256": signature}
+    answer = here.post("/v1/webhooks/tracker", content=body, headers=sent)
+    assert 202 == answer.status_code, answer.text
+
+
+def pulled(here: Deployment) -> dict[str, int]:
+    return {outcome: int(float(value)) for outcome, value in _PULLED.findall(here.metrics())}
+
+
+def lost(here: Deployment) -> set[int]:
+    """Return the tickets that the log says a webhook was lost of, over all processes."""
+    lines: list[dict[str, Any]] = here.processes["aging"].lines()
+    found = [line["ticket"] for line in lines if str(line["event"]).startswith("a webhook was lost")]
+    return {int(ticket.rpartition("#")[2]) for ticket in found}
+
+
+def opened(tracker: Tracker, here: Deployment) -> None:
+    """Open all tickets; the webhooks of some are lost."""
+    for number in NUMBERS:
+        tracker.put(Ticket(number, now() - timedelta(minutes=30, seconds=-number)))
+        if number not in LOST:
+            deliver(tracker, here, number, "opened")
+
+
+def test_exactly_the_lost_webhooks_are_found_and_counted(tmp_path: Path) -> None:
+    with watched(tmp_path) as (tracker, here):
+        opened(tracker, here)
+        wait_until(
+            lambda: here.backlog()["open"] == len(NUMBERS) - len(LOST),
+            "the webhooks to be folded",
+            deadline_s=WAIT_S,
+        )
+        tracker.is_away = False
+        wait_until(lambda: sum(pulled(here).values()) == len(NUMBERS), "the first pull", deadline_s=WAIT_S)
+        assert {"known": len(NUMBERS) - len(LOST), "changed": 0, "opened": len(LOST)} == pulled(here)
+        assert len(NUMBERS) == here.backlog()["open"]
+        assert LOST == lost(here)
+
+        for number in NUMBERS:
+            tracker.change(number, now(), is_closed=True)
+            if number not in LOST_LATER:
+                deliver(tracker, here, number, "closed")
+        wait_until(
+            lambda: sum(pulled(here).values()) == 2 * len(NUMBERS), "the second pull", deadline_s=WAIT_S
+        )
+        assert {"known": 29, "changed": len(LOST_LATER), "opened": len(LOST)} == pulled(here)
+        assert 0 == here.backlog()["open"]
+        assert LOST | LOST_LATER == lost(here)
+        assert TOKEN not in here.processes["aging"].log.read_text(encoding="utf-8")
+
+
+def test_a_kill_in_the_middle_of_a_list_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    with watched(tmp_path) as (tracker, here):
+        opened(tracker, here)
+        process = here.processes["aging"]
+        tracker.is_away = False
+        for pages in (2, 3):
+            more(tracker, pages)
+            process.kill9()
+            process.start().wait_ready()
+        wait_until(lambda: here.backlog()["open"] == len(NUMBERS), "every ticket", deadline_s=WAIT_S)
+        wait_until(lambda: lost(here) == LOST, "every lost webhook to be told of", deadline_s=WAIT_S)
+        told = {f"tracker:{REPOSITORY}#{number}": 1 if number in LOST else 2 for number in NUMBERS}
+        wait_until(lambda: told == observations(here, told), "every observation", deadline_s=WAIT_S)
+
+
+def more(tracker: Tracker, pages: int) -> None:
+    """Return once so many pages more were asked for."""
+    wanted = len(tracker.asked) + pages
+    wait_until(lambda: len(tracker.asked) >= wanted, "pages to be asked for", deadline_s=WAIT_S)
+
+
+def observations(here: Deployment, keys: dict[str, int]) -> dict[str, int]:
+    """Return how many observations each ticket is made of: the webhook's, if one came, and the pull's."""
+    asked = {key: here.ask("aging", "/v1/tickets/" + key.replace("#", "%23")) for key in keys}
+    return {key: len(answer["timeline"]) for key, answer in asked.items()}
