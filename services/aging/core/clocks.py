@@ -283,7 +283,7 @@ class Clocks(Movement):
         A newer version of the policy that the ticket has is no other policy: what runs keeps its version.
         """
         ticket = self.ticket
-        if was.matched != matched(ticket, self.terms):
+        if self._asks_anew(was, at_us):
             found, former = self.terms.match(ticket, at_us), self.terms.policy(ticket.policy)
             if (found and found.name) != (former and former.name):
                 ticket.policy = found.label if found is not None else ""
@@ -294,6 +294,15 @@ class Clocks(Movement):
         reason = PRIORITY_RAISED if _urgency(ticket.priority) < _urgency(was.priority) else PRIORITY_LOWERED
         self._retarget(None, at_us, reason, keeps=True)
         return reason
+
+    def _asks_anew(self, was: Standing, at_us: int) -> bool:
+        """Return whether a field changed that some policy looked at by `at_us`."""
+        now = matched(self.ticket, self.terms)
+        if was.matched == now:
+            return False
+        looked_at = self.terms.fields_by(at_us)
+        pairs = zip(self.terms.fields, was.matched, now, strict=True)
+        return any(before != after and name in looked_at for name, before, after in pairs)
 
     def _turn_policies(self, at_us: int) -> None:
         """A version that reaches running instances comes into force."""

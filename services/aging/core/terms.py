@@ -148,6 +148,14 @@ class Terms:
             self._matched[key] = found
         return self._matched[key]
 
+    def fields_by(self, at_us: int) -> frozenset[str]:
+        """Return the ticket fields that some policy looked at by `at_us`.
+
+        What a later edit looks at besides must not matter to what was the case before it.
+        """
+        by_then = [one for one in self.policies if one is self.policies[0] or one.effective_us <= at_us]
+        return frozenset(name for version in by_then for policy in version.policies for name in policy.match)
+
     def policy(self, label: str) -> Policy | None:
         """Return the policy that an instance remembers; None for the empty label."""
         return self._by_label[label] if label else None
