@@ -164,6 +164,7 @@ def _renew(ticket: Ticket, terms: Terms) -> None:
         for clock in ticket.clocks:
             retime(clock, *terms.promise(clock.policy, clock.name))
         ticket.generation = terms.generation
+        ticket.due_us = None  # of the terms before: these may have brought about something by now
 
 
 def _advance(
