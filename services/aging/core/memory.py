@@ -20,6 +20,10 @@ from services.aging.core.ticket import Ticket, copied, encode_ticket, glance
 from services.aging.core.timers import Timers
 
 
+class NewerTicket(Exception):
+    """A ticket was timed by terms that this memory does not know: it was stored later than the note says."""
+
+
 class Memory:
     """What a partition remembers. Not shared between threads; knows no clock but what it is told."""
 
@@ -38,12 +42,19 @@ class Memory:
         self._uncounted: dict[TicketId, None] = {}
 
     def restore(self, bodies: Iterable[tuple[TicketId, bytes]], *, clock_us: int) -> None:
-        """Take in open tickets as committed by `clock_us`. What other terms timed is timed anew."""
+        """Take in open tickets as committed by `clock_us`. What other terms timed is timed anew.
+
+        Raises NewerTicket if not all is of one commit.
+        """
         self.cells = CellBook(self.terms.age.at(clock_us)) if not self.open else self.cells
         edges_us = self.cells.age.effective_us
         for id_, body in bodies:
             ticket = glance(body)
             terms = self.terms.of(id_[0])
+            if ticket.generation > terms.generation:
+                raise NewerTicket(
+                    f"{id_} follows terms {ticket.generation}, and known are {terms.generation}"
+                )
             if ticket.generation == terms.generation and ticket.advanced_us >= edges_us:
                 self._rest(id_, ticket, body)
                 continue

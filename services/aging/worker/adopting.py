@@ -72,10 +72,13 @@ class Adopting:
     ) -> Outcome | None:
         """Judge a slice of tickets anew, if any are left; open ones first, then those that left.
 
-        `touched` changed in this very batch: they were judged by it, and the store does not know them yet.
+        `touched` changed in this very batch, and the store does not know yet what it added to them: open ones
+        wait for the next batch, and those that left were judged by this one.
         """
         ids = backlog.adoption.next_to_judge()
         if ids:
+            backlog.adoption.to_judge.update((id_, None) for id_ in ids if id_ in touched)
+            ids = [id_ for id_ in ids if id_ not in touched]
             loaded = Loaded()
             await self._stored.add_timelines(loaded, ids, merges=note.merges)
             return backlog.judge(ids, loaded, clock_us=clock_us)

@@ -31,6 +31,7 @@ from services.aging.core.batch import (
 )
 from services.aging.core.flows import decode_flow
 from services.aging.core.mark import decode_mark, encode_mark, mark_of, observation_of, order_of
+from services.aging.core.memory import NewerTicket
 from services.aging.core.note import Note, decode_note, encode_note
 from services.aging.core.terms import Terms
 from services.aging.ports import AgingChanges, AgingStore, Configurations, DeferredRow
@@ -47,7 +48,7 @@ from shared.contracts.records import Outgoing
 from shared.contracts.tickets import Absorbed, Observation, RunBegan, RunEnded
 from shared.runtime import collector
 from shared.runtime.attempt import attempt
-from shared.runtime.port import Folded, Taken
+from shared.runtime.port import Folded, NotOwner, Taken
 
 T = TypeVar("T")
 
@@ -133,9 +134,11 @@ class AgingLogic:
         }
         with collector.resting():
             async for chunk in self._store.load_open(partition):
-                backlog.restore(
-                    (((tenant, ticket), body) for tenant, ticket, body in chunk), clock_us=taken.clock_us
-                )
+                rows = (((tenant, ticket), body) for tenant, ticket, body in chunk)
+                try:
+                    backlog.restore(rows, clock_us=taken.clock_us)
+                except NewerTicket as error:  # since we took over, somebody else did
+                    raise NotOwner(f"partition {partition}: {error}") from None
         if len(backlog.open) >= MANY_TICKETS:
             collector.spare()
         backlog.cells.unpublished = set(self._note.cells)
@@ -271,7 +274,7 @@ class AgingLogic:
             if not adoption.to_judge:
                 return False
             note.adoption = adoption.kept()  # terms announced earlier came into force: a notice of its own
-        touched = {(row.tenant, row.ticket) for row in changes.tickets}
+        touched = _touched(changes)
         outcome = await self._adopting.judge(self._backlog, note, until_us, touched)
         if outcome is not None:
             _merge(changes, self._write(outcome, ()))
@@ -294,9 +297,7 @@ class AgingLogic:
         if not asleep:
             self._note.waking = False
             return False
-        # What this very commit adds to a ticket is not in the store yet.
-        touched = {(row.tenant, row.ticket) for row in changes.marks}
-        touched |= {(row.tenant, row.survivor) for row in changes.registers}
+        touched = _touched(changes)
         ids = [id_ for id_ in asleep[:WAKING_MAX] if id_ not in touched]
         loaded = Loaded({id_: Stored(None, asleep=True) for id_ in ids})
         await self._add_timelines(loaded, ids)
@@ -374,6 +375,13 @@ def _arrival(event: Observation, clock_us: int, index: int) -> Arrival:
 
 def _any(changes: AgingChanges) -> bool:
     return any(getattr(changes, name) for name in changes.__slots__)
+
+
+def _touched(changes: AgingChanges) -> set[TicketId]:
+    """Return the tickets to which this very commit adds something: it is not in the store yet."""
+    touched = {(row.tenant, row.ticket) for row in changes.tickets}
+    touched |= {(row.tenant, row.ticket) for row in changes.marks}
+    return touched | {(row.tenant, row.survivor) for row in changes.registers}
 
 
 def _merge(changes: AgingChanges, further: AgingChanges) -> None:

@@ -7,12 +7,14 @@ from typing import Any, Final
 import pytest
 
 from services.aging.core import adoption
-from services.aging.worker import adopting
+from services.aging.core.terms import Terms
+from services.aging.worker import AgingLogic, Placement, adopting
 from shared.contracts.backlog import Cause, Fact, FactType, TermsAdopted
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.instants import from_us, rfc3339, to_us
 from shared.contracts.tickets import Activity, Actor, Priority, Status
-from tests.unit.aging.observations import HOUR_US, START_US, at, seen
+from shared.runtime.port import NotOwner
+from tests.unit.aging.observations import HOUR_US, START_US, TENANT, at, seen
 from tests.unit.aging.worker import Kill, Worker
 
 pytestmark = pytest.mark.asyncio
@@ -288,3 +290,64 @@ async def test_an_answer_between_an_edit_and_its_slice_is_judged_by_the_new_term
     met = fact(worker, FactType.SLA_MET)
     assert ("first_response", 11 * 3_600.0, from_us(at(12))) == (met.clock, met.used_seconds, met.deadline)
     assert [("desk:1", "sla.superseded", 10 + 1 / HOUR_US, 0)] == said(worker, FactType.SLA_SUPERSEDED)
+
+
+async def test_what_comes_in_one_batch_with_an_edit_counts_when_its_ticket_is_judged(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(1))
+    worker.append(at(3), seen(hours=2, status=Status.SOLVED), seen(hours=3, status=Status.IN_PROGRESS))
+    configure(worker, 2, at(3), calendar=[hours()], sla=policies(apply="running", resolution=4))
+    await worker.rest(at(80))
+    crossed = said(worker, FactType.AGE_CROSSED)
+    assert [24.0, 48.0, 72.0] == [hours_ for _, _, hours_, turn in crossed if turn == 0]
+    assert {2} == {one.instance for one in worker.facts() if one.type is FactType.AGE_CROSSED}
+
+
+async def test_what_an_edit_brings_about_before_the_next_observation_is_stated_by_it(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(30))
+    # In one batch: from 30 hours on the oldest bucket begins at 2 hours, and an hour later it is solved.
+    configure(worker, 2, at(30), calendar=[hours()], sla=policies(resolution=48))
+    document = worker.configurations.versions[2].document
+    document["age"] = {"edges": [7_200], "buckets": [7_200], "from": "created"}
+    worker.append(at(31), seen(hours=31, status=Status.SOLVED))
+    await worker.rest(at(40))
+    assert [("desk:1", "ticket.escalated", at(30) + 1)] == [
+        (one.ticket, one.type.value, to_us(one.at))
+        for one in worker.facts()
+        if one.type is FactType.ESCALATED
+    ]
+
+
+async def test_what_only_later_policies_look_at_changes_nothing_of_the_past(worker: Worker) -> None:
+    former = policies(resolution=48)
+    configure(worker, 1, at(0), calendar=[hours()], sla=former)
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(1))
+    renamed = policies(resolution=24)
+    renamed["policies"][0]["name"] = "other"
+    configure(worker, 2, at(1), calendar=[hours()], sla=renamed)
+    worker.append(at(2), seen(hours=2, queue="first"))
+    await worker.rest(at(3))
+    by_queue = policies(resolution=12)
+    by_queue["policies"][0]["match"] = {"queue": ["second"]}
+    configure(worker, 3, at(3), calendar=[hours()], sla=by_queue)
+    await worker.rest(at(4))
+    worker.append(at(5), seen(hours=1.5, id="late"))
+    await worker.rest(at(6))
+    ticket = (await worker.tickets([(TENANT, "desk:1")]))[TENANT, "desk:1"]
+    assert ("all@1", ["all@1"]) == (ticket.policy, [clock.policy for clock in ticket.clocks])
+
+
+async def test_a_load_that_sees_what_a_later_owner_wrote_ends_as_lost(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    taken = await worker.start()
+    worker.append(at(0), seen(hours=0))
+    await worker.rest(at(1))
+    configure(worker, 2, at(1), calendar=[hours()], sla=policies(resolution=24))
+    worker.append(at(2), seen(hours=2, queue="first"))
+    await worker.rest(at(3))
+    with pytest.raises(NotOwner):
+        await AgingLogic(worker.store, worker.configurations, Placement(0, 1, 1), Terms()).load(taken)
