@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from services.aging.core.backlog import Backlog
 from services.aging.core.batch import Dated, TicketId
+from services.aging.core.erasure import without_content
 from services.aging.core.mark import mark_of, order_of
 from services.aging.core.terms import Terms
 from services.aging.settings import default_terms
 from services.aging.worker import AgingLogic, Placement
-from shared.codec import CodecError, decode
+from shared.codec import decode
 from shared.contracts.tickets import Absorbed, Observation, Rejected
 from shared.contracts.topics import EVENTS, REJECTED
 from shared.runtime.configurations import Configurations
@@ -35,6 +36,7 @@ T = TypeVar("T")
 class Timeline:
     """All that was observed of one ticket."""
 
+    key: str
     partition: int
     observations: dict[bytes, Observation] = field(default_factory=dict)
     """By order; each once."""
@@ -42,9 +44,10 @@ class Timeline:
     """What it was told of tickets merged into it, the newest of each."""
 
     @property
-    def dated(self) -> list[Dated]:
-        """The marks, in order."""
-        return [Dated(order, mark_of(one)) for order, one in sorted(self.observations.items())]
+    def dated(self) -> Sequence[Dated]:
+        """The marks, in order, without their content if a deletion is among them."""
+        dated = [Dated(order, mark_of(one)) for order, one in sorted(self.observations.items())]
+        return without_content(self.key, dated)
 
 
 @dataclass(slots=True)
@@ -73,10 +76,14 @@ def truth_of(world: World) -> Truth:
                 isinstance(event, Observation)
                 and f"{log.topic}/{log.partition}@{record.offset}" not in refused
             ):
-                timeline = timelines.setdefault((event.tenant, event.ticket), Timeline(log.partition))
+                timeline = timelines.setdefault(
+                    (event.tenant, event.ticket), Timeline(event.ticket, log.partition)
+                )
                 timeline.observations.setdefault(order_of(mark_of(event)), event)
             elif isinstance(event, Absorbed):
-                timeline = timelines.setdefault((event.tenant, event.survivor), Timeline(log.partition))
+                timeline = timelines.setdefault(
+                    (event.tenant, event.survivor), Timeline(event.survivor, log.partition)
+                )
                 known = timeline.registers.get(event.ticket)
                 if known is None or known.revision < event.revision:
                     timeline.registers[event.ticket] = event
@@ -131,4 +138,4 @@ def driven(work: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it waits for something")
 
 
-__all__ = ["CodecError", "Sequence", "Timeline", "Truth", "driven", "truth_of"]
+__all__ = ["Timeline", "Truth", "driven", "truth_of"]
