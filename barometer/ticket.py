@@ -12,15 +12,21 @@ from pathlib import Path
 from typing import Final
 
 from barometer.bus import append, opened_bus
+from barometer.db import database_file, sqlite_url
 from barometer.exits import Refused, reported
 from barometer.instants import parse_instant
 from barometer.places import bus_address, environment
+from services.intake.adapters.threads import SqlThreads
 from services.intake.core.corrections import Correction, corrected
 from services.intake.core.rejection import Rejection
+from services.intake.settings import Limits
+from shared.bus.connect import EMBEDDED
 from shared.clock import SystemClock
 from shared.codec import to_outgoing
 from shared.configuration.models import DEFAULT_TENANT
 from shared.contracts.instants import from_us
+from shared.contracts.tickets import Observation
+from shared.sql.engine import opened
 
 EVENT_ID_BYTES: Final = 16
 
@@ -161,5 +167,19 @@ async def _publish(
         raise Refused(outcome.detail)
     async with opened_bus(address, environment()) as bus:
         await append(bus, [to_outgoing(outcome)])
+    if correction is Correction.ERASE:
+        await _forget_mails(outcome, address)
     print(f"{correction.value} of {key} sent as {event_id}")
     return 0
+
+
+async def _forget_mails(erased: Observation, address: str) -> None:
+    """Let no mail belong to the ticket any more, on one machine; elsewhere its threads end with their time."""
+    if not address.startswith(EMBEDDED):
+        return
+    path = database_file(Path(address.removeprefix(EMBEDDED)), "intake")
+    if path.exists():
+        async with opened(sqlite_url(path)) as engine:
+            threads = SqlThreads(engine, kept_days=Limits().email_thread_days)
+            external = erased.ticket.removeprefix(f"{erased.source}:")
+            await threads.forget(erased.tenant, erased.source, external)

@@ -149,7 +149,7 @@ def service(
     limits = limits or Limits()
     sources = _sources(configuration, environment, configurations)
     in_flight = InFlight(limits)
-    appending = Appending(bus, retry_after_seconds=limits.retry_after_seconds)
+    appending = Appending(bus, retry_after_seconds=limits.retry_after_seconds, threads=threads)
     keyring = keyring_of(configuration)
     publishing = Publishing(Parts(sources, keyring, clock, counted, limits, _fresh_id, in_flight, appending))
     hooks = hooks_of(configuration, environment)

@@ -254,6 +254,13 @@ class Threads(Protocol):
         """
         ...
 
+    async def forget(self, tenant: str, source: str, ticket: str) -> None:
+        """Forget every mail of the ticket (its id at the source): an answer to one opens a ticket of its own.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
 
 class Fetch(Protocol):
     """Asks one vendor's API. Credentials are its own business: no caller sees them."""

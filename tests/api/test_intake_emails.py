@@ -163,6 +163,19 @@ async def test_a_mail_that_comes_after_its_answer_joins_it(desk: World) -> None:
     assert (answer["ticket"], "customer_message") == (late["ticket"], late["activity"])
 
 
+async def test_an_answer_to_a_ticket_that_was_deleted_meanwhile_opens_one_of_its_own(desk: World) -> None:
+    opened = await taken(desk, letter(id="m1@customer.example"))
+    deletion = {"id": opened["ticket"].removeprefix("desk:"), "activity": "deleted"}
+    headers = {"authorization": f"Bearer {KEYS['tenant']}"}
+    deleted = await desk.http.post("/v1/events?source=desk", json=deletion, headers=headers)
+    assert 202 == deleted.status_code, deleted.text
+
+    answer = await taken(desk, letter(id="m2@customer.example", answers="m1@customer.example"))
+
+    assert "created" == answer["activity"]
+    assert opened["ticket"] != answer["ticket"]
+
+
 async def test_two_people_who_answer_a_mail_that_never_came_open_two_tickets(desk: World) -> None:
     """A newsletter is answered by many; they have nothing to do with each other."""
     one = await taken(desk, letter(id="a@customer.example", answers="news@example.org"))

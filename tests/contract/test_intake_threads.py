@@ -108,6 +108,22 @@ async def test_mails_of_one_thread_that_come_at_once_are_one_ticket(threads: Thr
     assert {"mail-a"} == set(joined)
 
 
+async def test_an_answer_to_a_mail_of_a_forgotten_ticket_opens_one_of_its_own(
+    threads: Threads, kept: Kept
+) -> None:
+    await join(threads, mail("a"))
+    await join(threads, mail("b", "a"))
+    await join(threads, mail("a"), source="tracker")
+    await join(threads, mail("z"))
+
+    await threads.forget("default", "desk", "mail-a")
+
+    assert 2 == await kept()
+    assert "mail-c" == await join(threads, mail("c", "b", "a"))
+    assert "mail-a" == await join(threads, mail("d", "a"), source="tracker")
+    await threads.forget("default", "desk", "unknown")
+
+
 async def test_what_is_too_old_is_forgotten_with_the_mails_that_come(threads: Threads, kept: Kept) -> None:
     await join(threads, mail("a", "z"), at_us=0)
     assert "mail-a" == await join(threads, mail("b", "a"), at_us=KEPT_DAYS * DAY_US)

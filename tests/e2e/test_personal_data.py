@@ -142,6 +142,7 @@ def test_erased_a_person_is_left_on_the_events_topic_alone_and_message_texts_wer
         send_again(deployment)
         for key in keys:
             assert_is_a_tombstone(deployment.ask("aging", f"/v1/tickets/{key}"))
+        answer_by_mail(deployment)
         assert 0 == deployment.processes["aging"].stop()
 
         done = run("db", "vacuum", "--data", tmp_path / "data", directory=tmp_path)
@@ -158,6 +159,17 @@ def send_again(served: Deployment) -> None:
                directory=served.directory)  # fmt: skip
     assert 0 == done.returncode, done.stderr
     eventually(served.tickets, lambda found: len(found) == 1, "the ticket that was brought back")
+
+
+def answer_by_mail(served: Deployment) -> None:
+    """Answer the mail whose ticket was erased: an answer is lost to nobody, so it opens a ticket of its own."""
+    answer = (
+        "From: Sam <sam@shop.example>\nTo: help@desk.example\nMessage-ID: <second@shop.example>\n"
+        "In-Reply-To: <first@shop.example>\nSubject: Re: a ticket\n\nwords\n"
+    )
+    mail = {"content-type": "message/rfc822"}
+    assert 202 == served.post("/v1/emails", content=answer.encode(), headers=mail).status_code
+    eventually(served.tickets, lambda found: len(found) == 2, "the answer's own ticket")
 
 
 def assert_is_a_tombstone(shown: dict[str, Any]) -> None:

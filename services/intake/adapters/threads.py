@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from services.intake.adapters.tables import THREADS
 from services.intake.core.mail.shown import Thread
@@ -47,6 +47,10 @@ class SqlThreads:
             lambda connection: _join(connection, (tenant, source), thread, at_us, self._kept_us),
         )
 
+    async def forget(self, tenant: str, source: str, ticket: str) -> None:
+        """See `ports.Threads.forget`."""
+        await transaction(self._engine, lambda connection: _forget_ticket(connection, tenant, source, ticket))
+
 
 @asynccontextmanager
 async def open_threads(url: str, *, kept_days: int) -> AsyncIterator[SqlThreads]:
@@ -55,6 +59,11 @@ async def open_threads(url: str, *, kept_days: int) -> AsyncIterator[SqlThreads]
         threads = SqlThreads(engine, kept_days=kept_days)
         await threads.prepare()
         yield threads
+
+
+def _forget_ticket(connection: Connection, tenant: str, source: str, ticket: str) -> None:
+    # No index is worth its price for this: it looks through the mails of one source, seldom.
+    connection.execute(delete(THREADS).where(_t.tenant == tenant, _t.source == source, _t.ticket == ticket))
 
 
 def _join(connection: Connection, mailbox: tuple[str, str], thread: Thread, at_us: int, kept_us: int) -> str:

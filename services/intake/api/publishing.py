@@ -131,6 +131,9 @@ class Publishing:
             # Only what is kept whole can be so large. It is still counted, and its sender is told.
             rejected_ids = {}
             await durable(accepted)
+        await self._parts.appending.forgotten(
+            each.observation for each in outcomes if isinstance(each, Normalised)
+        )
         self._count(outcomes, len(accepted))
         return rejected_ids
 

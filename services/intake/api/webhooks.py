@@ -154,6 +154,7 @@ class Webhooks:
             lambda error: Received(refused=(failed(error),)),
         )
         rejected_id = await self._append(hook, delivery, proof, received)
+        await self._parts.appending.forgotten(each.observation for each in received.accepted)
         self._count(hook, received)
         unmapped = {name: None for each in received.accepted for name in each.unmapped}
         reasons = [received.ignored] if received.ignored else [_shown(each) for each in received.refused]

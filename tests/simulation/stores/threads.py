@@ -46,6 +46,12 @@ class ThreadsDatabase(Database):
             if row.at_us < before_us:
                 self.threads.remove(*row[:4])
 
+    def forget_ticket(self, tenant: str, source: str, ticket: str) -> None:
+        """Delete the mails of a ticket, inside a transaction."""
+        for row in self.threads.rows():
+            if (row.tenant, row.source, row.ticket) == (tenant, source, ticket):
+                self.threads.remove(*row[:4])
+
     def _found(self, mailbox: tuple[str, str], thread: Thread) -> str | None:
         asked = [(thread.mail, False), (thread.mail, True), *((mail, False) for mail in thread.answers)]
         for mail, awaited in asked:
@@ -72,3 +78,7 @@ class SimulatedThreads(Session):
             return self._db.join((tenant, source), thread, at_us)
 
         return await self._write("join", joined)
+
+    async def forget(self, tenant: str, source: str, ticket: str) -> None:
+        """Forget every mail of the ticket."""
+        await self._write("forget", lambda: self._db.forget_ticket(tenant, source, ticket))
