@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import structlog
@@ -27,6 +28,7 @@ from tests.simulation.checks.rest import next_due_us, unrest
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.hosts import Host
 from tests.simulation.roles import AlertingRole
+from tests.simulation.small import small_limits
 from tests.simulation.workload import people
 from tests.simulation.world import START_US, Trace, World
 
@@ -55,7 +57,7 @@ class Result:
 
 def simulate(seed: int, build: Build | None = None, trace: Trace | None = None) -> Result:
     """Run one seed. Raises Violation."""
-    with _quiet():
+    with _quiet(), small_limits(Random(f"limits of {seed}")):
         run = _Run(World(seed, build, trace))
         try:
             run.work()

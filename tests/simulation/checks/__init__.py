@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.checks.alerts import check_alerts
+from tests.simulation.checks.backtest import check_backtest
 from tests.simulation.checks.cells import check_cells, check_states
 from tests.simulation.checks.end import check_end
 from tests.simulation.checks.facts import check_facts
@@ -26,3 +27,4 @@ def all_sums(world: World) -> None:
     check_states(world)
     check_cells(world, truth)
     check_alerts(world)
+    check_backtest(world, truth)
