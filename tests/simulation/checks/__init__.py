@@ -9,6 +9,7 @@ from tests.simulation.checks.backtest import check_backtest
 from tests.simulation.checks.cells import check_cells, check_states
 from tests.simulation.checks.end import check_end
 from tests.simulation.checks.facts import check_facts
+from tests.simulation.checks.firing import check_firing
 from tests.simulation.checks.outside import check_senders
 from tests.simulation.checks.recount import check_recount
 from tests.simulation.checks.truth import truth_of
@@ -27,4 +28,5 @@ def all_sums(world: World) -> None:
     check_states(world)
     check_cells(world, truth)
     check_alerts(world)
+    check_firing(world)
     check_backtest(world, truth)
