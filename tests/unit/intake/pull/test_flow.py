@@ -142,6 +142,25 @@ def test_one_of_many_of_one_instant_that_changes_while_they_are_read_hides_none(
     assert set(reading.keys(*range(1, 8))) == set(reading.run().keys)
 
 
+def test_what_stands_behind_a_crowded_instant_is_read_from_that_instant_on_and_not_by_number() -> None:
+    reading = Reading(GITHUB)
+    reading.desk.page_items_max = 2
+    for number, ago in ((1, 900), (2, 900), (3, 800), (4, 700), (5, 600), (6, 500), (7, 400)):
+        reading.put(number, ago=ago)
+
+    def meanwhile() -> Iterator[None]:
+        for _ in range(
+            4
+        ):  # the begin, and of the crowded instant: its first page, its second, again its first
+            yield
+        for number in (1, 2, 3):  # so the second page, read again, begins behind the fifth ticket
+            reading.desk.change(number, reading.time.at)
+        yield
+
+    reading.desk.meanwhile = meanwhile()
+    assert set(reading.keys(*range(1, 8))) == set(reading.run().keys)
+
+
 @each_vendor
 def test_a_vendor_that_fails_for_a_moment_is_asked_again(vendor: Vendor) -> None:
     reading = Reading(vendor)
