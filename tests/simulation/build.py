@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from services.aging.ports import AgingChanges, AgingStore
@@ -15,6 +16,7 @@ from shared.runtime.group import PartitionGroup
 from shared.runtime.port import PartitionLogic
 from tests.simulation.bus import SimulatedBus
 from tests.simulation.cluster import Cluster
+from tests.simulation.faults import Swarm
 from tests.simulation.notifier import Receiver, SimulatedNotifier
 from tests.simulation.point import Point
 from tests.simulation.roles import AgingRole, AlertingRole, IntakeRole, Role
@@ -39,6 +41,8 @@ def _alerting_logic(desk: Desk, partition: int) -> PartitionLogic[AlertingChange
 class Build:
     """The parts, real ones over simulated adapters unless said otherwise."""
 
+    swarm: Callable[[Random], Swarm] = Swarm.drawn
+    """Gives the faults of a seed."""
     bus: Callable[[Cluster, Point], SimulatedBus] = SimulatedBus
     group: Callable[..., PartitionGroup[Any]] = PartitionGroup
     """Replace `PartitionGroup.new_loop` in a subclass to plant a bug in the loop."""

@@ -23,7 +23,7 @@ from tests.simulation.build import Build
 from tests.simulation.checks.journal import JournalWatch
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.cluster import Cluster
-from tests.simulation.faults import Fault, Swarm
+from tests.simulation.faults import Fault
 from tests.simulation.hosts import Host, Process
 from tests.simulation.network import Loss
 from tests.simulation.notifier import Answer, Receiver
@@ -58,7 +58,7 @@ class World:
         self.random = random = Random(seed)
         self.scheduler = Scheduler(random, START_US)
         self.scheduler.watcher = self
-        self.swarm = Swarm.drawn(random)
+        self.swarm = self.build.swarm(random)
         self.shape = Shape.drawn(random)
         self.document = drawn_configuration(random, self.shape.tenants)
         self.configuration = configuration_of(self.document)
