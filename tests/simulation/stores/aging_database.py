@@ -38,7 +38,10 @@ class AgingDatabase(Database):
     def write(self, commit: Commit[AgingChanges]) -> None:
         """Write all of `commit`, inside a transaction. Raises NotOwner."""
         self.journal.advance(commit)
-        changes = commit.changes
+        self.write_rows(commit.changes)
+
+    def write_rows(self, changes: AgingChanges) -> None:
+        """Write what a commit changes beside its place in the log."""
         for ticket in changes.tickets:
             self.tickets.put(ticket)
         self._write_marks(changes)
