@@ -10,7 +10,7 @@ from tests.simulation.violation import Violation
 QUICK = range(30)
 """In each `make check`."""
 BULK = range(30, 500)
-SEEDS_PER_TEST = 10
+SEEDS_PER_TEST = 5
 
 
 def run(seeds: range) -> None:
