@@ -40,6 +40,9 @@ def next_due_us(world: World) -> int | None:
     for row in world.aging_database.journal.partitions.rows():
         runs = decode_note(row.note).runs if row.note else {}
         dues += [shown_us + _SILENCE_US for shown_us in runs.values()]
+        if row.clock_us > world.true_us():
+            # It followed a wall clock that was ahead. Rules wait for the lowest clock, so time has to catch up.
+            dues.append(row.clock_us)
     return min(dues, default=None)
 
 
