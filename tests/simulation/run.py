@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import structlog
@@ -25,8 +26,10 @@ from tests.simulation.checks import all_sums
 from tests.simulation.checks.published import PublishedWatch
 from tests.simulation.checks.rest import next_due_us, unrest
 from tests.simulation.clock import SimulatedClock
+from tests.simulation.desk import Shown
 from tests.simulation.hosts import Host
 from tests.simulation.roles import AlertingRole
+from tests.simulation.small import small_limits
 from tests.simulation.workload import people
 from tests.simulation.world import START_US, Trace, World
 
@@ -53,10 +56,12 @@ class Result:
     counted: Counter[str]
 
 
-def simulate(seed: int, build: Build | None = None, trace: Trace | None = None) -> Result:
-    """Run one seed. Raises Violation."""
-    with _quiet():
-        run = _Run(World(seed, build, trace))
+def simulate(
+    seed: int, build: Build | None = None, trace: Trace | None = None, history: Sequence[Shown] = ()
+) -> Result:
+    """Run one seed; `history` is shown beside what its help desks draw. Raises Violation."""
+    with _quiet(), small_limits(Random(f"limits of {seed}")):
+        run = _Run(World(seed, build, trace), history)
         try:
             run.work()
             run.rest()
@@ -82,11 +87,11 @@ def commit() -> str:
 
 
 class _Run:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, history: Sequence[Shown] = ()) -> None:
         self.world = world
         self._published = PublishedWatch(world.cluster, world.violation)
         world.at_checkpoint = self._published.look
-        self._end_us = people(world)
+        self._end_us = people(world, history)
 
     def work(self) -> None:
         """Let people work and faults strike, for as long as there is something to show."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -13,17 +14,20 @@ from tests.simulation.world import START_US
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_SECONDS: Final = (12, 25, 45)
+SECONDS: Final = (12, 25, 45)
 _EVENTS: Final = (30, 80, 160)
 _TICKETS: Final = (1, 3, 8, 20)
 _SECTIONS: Final = (("age",), ("sla",), ("calendars",), ("age", "sla"), ("age", "sla", "calendars"))
 _SETTLE_US: Final = 5 * SECOND_US
 
 
-def people(world: World) -> int:
-    """Let everybody begin; return when the last thing is shown (and a little more)."""
+def people(world: World, history: Sequence[Shown] = ()) -> int:
+    """Let everybody begin; return when the last thing is shown (and a little more).
+
+    `history` is shown too, by a sender of its own; it must not reach beyond the shortest world.
+    """
     random, outside = world.random, world.outside
-    span_us = random.choice(_SECONDS) * SECOND_US
+    span_us = random.choice(SECONDS) * SECOND_US
     end_us = START_US + span_us
     habits = Habits.drawn(random)
     desks = [
@@ -36,6 +40,8 @@ def people(world: World) -> int:
         one = random.choice(desks).shows(at_us)
         sender = f"{one.tenant}-{random.randint(1, 2)}"
         (inbox if random.random() < share else shown.setdefault(sender, [])).append(one)
+    if history:
+        shown["history"] = list(history)
     for name, its in sorted(shown.items()):
         outside.begin(name, outside.send(its))
     if inbox:

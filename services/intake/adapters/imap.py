@@ -33,7 +33,7 @@ ANSWER_S: Final = 20.0
 WINDOW_UIDS: Final = 5_000
 """UIDs asked about by one SEARCH; more while there are none, for UIDs may have wide gaps."""
 LITERAL_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Above every limit we ask for: a server that sends more is not heard to the end."""
+"""Above all that is asked for (WHOLE_BYTES_MAX): a server that sends more is not heard to the end."""
 SAID_CHARACTERS_MAX: Final = 200
 _PASSING: Final = (b"[UNAVAILABLE]", b"[INUSE]", b"[LIMIT]")
 """Refusals that pass by themselves (RFC 5530)."""

@@ -107,6 +107,9 @@ class MailboxWorker:
                 await self._failed(MailboxFailure.INTAKE, str(problem.detail))
             except NotOwner as error:
                 _log.warning("mailbox is read elsewhere", source=self._account.source, reason=str(error))
+                await self._rest(
+                    ELSEWHERE_MS
+                )  # two processes of one name would take it from each other without end
 
     async def _work(self) -> None:
         if not await self._take():

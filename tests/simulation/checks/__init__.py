@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.checks.alerts import check_alerts
+from tests.simulation.checks.backtest import check_backtest
 from tests.simulation.checks.cells import check_cells, check_states
 from tests.simulation.checks.end import check_end
 from tests.simulation.checks.facts import check_facts
+from tests.simulation.checks.firing import check_firing
 from tests.simulation.checks.heard import check_heard
-from tests.simulation.checks.judged import check_judged
 from tests.simulation.checks.outside import check_senders
 from tests.simulation.checks.recount import check_recount
 from tests.simulation.checks.truth import truth_of
@@ -28,5 +29,6 @@ def all_sums(world: World) -> None:
     check_states(world)
     check_cells(world, truth)
     check_alerts(world)
-    check_judged(world)
+    check_firing(world)
+    check_backtest(world, truth)
     check_heard(world)

@@ -116,10 +116,11 @@ def test_a_merged_ticket_tells_its_survivor_nothing_new() -> None:
     partition = world.all[0]
     assert [ID] == list(partition.condense(AFTER).condensed)
 
-    world.take(seen(hours=1.5, queue="second"), clock_us=at(300))
+    world.take(seen(hours=200, queue="second"), clock_us=at(300))
     world.settle()
 
     world.check()
+    assert "second" == partition.ticket(ID).queue
     assert told == len(world.said)
 
 

@@ -25,6 +25,8 @@ PORTION_MAILS_MAX: Final = 25
 """Fetched by one command. After a crash so many are read again at most."""
 SMALL_BYTES_MAX: Final = 256 * 1024
 """Mails up to this size are fetched together; larger ones each by itself."""
+WHOLE_BYTES_MAX: Final = 60 * 1024 * 1024
+"""Of a mail that is had whole, whatever the limit for those that are sent to us: so much may be in memory."""
 WHOLE_TRIES_MAX: Final = 2
 """After so many failures of a mail its header has to do."""
 HEADER_TRIES_MAX: Final = 5
@@ -103,6 +105,7 @@ def next_portion(listed: Sequence[Listed], failures: Mapping[int, int], *, bytes
 
     `failures` says how often each UID could not be had, `bytes_max` how large a mail may be to be had whole.
     """
+    bytes_max = min(bytes_max, WHOLE_BYTES_MAX)
     first = listed[0]
     how = _how(first, failures.get(first.uid, 0), bytes_max)
     together = [first]
@@ -131,7 +134,7 @@ def bytes_asked(portion: Portion, *, bytes_max: int) -> int:
     """Return how much of each mail to ask for, whatever size the server says: memory is bounded by this."""
     if portion.how is How.HEADER:
         return HEADER_BYTES_MAX
-    return bytes_max if len(portion.mails) == 1 else min(bytes_max, 2 * SMALL_BYTES_MAX)
+    return min(bytes_max, WHOLE_BYTES_MAX if len(portion.mails) == 1 else 2 * SMALL_BYTES_MAX)
 
 
 def is_wanted(mail: Listed, since: date | None) -> bool:

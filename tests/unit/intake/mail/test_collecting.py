@@ -13,6 +13,7 @@ from services.intake.core.mail.collecting import (
     HEADER_TRIES_MAX,
     PORTION_MAILS_MAX,
     SMALL_BYTES_MAX,
+    WHOLE_BYTES_MAX,
     WHOLE_TRIES_MAX,
     FolderCursor,
     How,
@@ -54,6 +55,12 @@ def test_a_larger_one_and_one_of_unknown_size_come_alone(size: int | None) -> No
 
 def test_one_above_the_limit_comes_by_its_header() -> None:
     assert (1, How.HEADER) == portion(listed(LIMIT + 1, 1))
+
+
+def test_a_limit_beyond_memory_does_not_count() -> None:
+    [mail] = listed(WHOLE_BYTES_MAX + 1)
+    assert How.HEADER is next_portion([mail], {}, bytes_max=10 * WHOLE_BYTES_MAX).how
+    assert WHOLE_BYTES_MAX == bytes_asked(Portion((mail,), How.WHOLE), bytes_max=10 * WHOLE_BYTES_MAX)
 
 
 def test_one_that_failed_comes_alone_and_in_a_poorer_way_each_time() -> None:
