@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from shared.bus.connect import connect
 from shared.bus.kafka import producers, reader, settings
 from shared.bus.kafka import writer as writers
-from shared.bus.port import Bus, BusUnavailable, Outgoing, Writer
+from shared.bus.port import Bus, BusUnavailable, Fenced, Outgoing, Writer
 from shared.clock import SystemClock, monotonic_seconds
 from tests.contract.bus_adapters import DEADLINE_S, Member, fresh_topic, outgoing, read_all, settle, values
+from tests.servers.fixtures import Kafka
 from tests.servers.kafka import KafkaServer
 
 pytestmark = pytest.mark.asyncio
@@ -54,6 +57,27 @@ async def test_while_the_broker_is_away_calls_fail_in_time_and_after_it_is_back_
         await settle(lambda: member.owned == {0}, member)
         found = [value for value in values(await read_all(log)) if value != "lost, or not"]
         assert ["before", "block", "after", "next"] == found
+
+
+async def test_a_fenced_writer_leaves_no_error_that_nobody_heard(kafka: Kafka) -> None:
+    unheard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    topic = fresh_topic()
+    async with await connect(kafka.bus_url, clock=SystemClock(), environment={}) as bus:
+        await bus.ensure_topics({topic.name: 2}, known=[topic])
+        block = [*outgoing(topic, "late", partition=0), *outgoing(topic, "late", partition=1)]
+        for _ in range(3):
+            overtaken = await bus.open_writer("w", 1, blocks_in_flight_max=1)
+            newest = await bus.open_writer("w", 2, blocks_in_flight_max=1)
+            await overtaken.publish(0, block)
+            with pytest.raises(Fenced):
+                await overtaken.flush()
+            await overtaken.close()
+            await newest.close()
+    del overtaken
+    gc.collect()  # asyncio complains when such a future is thrown away
+    await asyncio.sleep(0)
+    assert [] == unheard
 
 
 async def test_a_cluster_that_is_not_there_is_unavailable() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -60,10 +61,14 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
     if stopping.done() and not stopping.cancelled():
         with suppress(*DRIVER_ERRORS):
             stopping.result()
-    # The end of a transaction that nobody waited for: heard here, or asyncio complains about it later.
-    waiter = producer._txn_manager._transaction_waiter  # noqa: SLF001
-    if waiter is not None and waiter.done() and not waiter.cancelled():
-        waiter.exception()
+    # What nobody waited for is heard here, or asyncio complains about it later: the end of a transaction, and
+    # that a batch will never leave (of a fenced producer, the last of each partition).
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    batches = chain(*accumulator._batches.values(), accumulator._pending_batches)  # noqa: SLF001
+    waiters = [batch._drain_waiter for batch in batches]  # noqa: SLF001
+    for waiter in (producer._txn_manager._transaction_waiter, *waiters):  # noqa: SLF001
+        if waiter is not None and waiter.done() and not waiter.cancelled():
+            waiter.exception()
 
 
 class _Line:
