@@ -74,7 +74,7 @@ async def test_a_fenced_writer_leaves_no_error_that_nobody_heard(kafka: Kafka) -
                 await overtaken.flush()
             await overtaken.close()
             await newest.close()
-    del overtaken
+            del overtaken
     gc.collect()  # asyncio complains when such a future is thrown away
     await asyncio.sleep(0)
     assert [] == unheard

@@ -92,6 +92,11 @@ class Process:
         """Whether it runs."""
         return self.child is not None and self.child.alive
 
+    def set(self, settings: Mapping[str, str]) -> None:
+        """Give it further environment variables from the next start on; an empty value takes one away."""
+        merged = {**self._environment, **settings}
+        self._environment = {name: value for name, value in merged.items() if value or name not in settings}
+
     def start(self) -> Self:
         """Start it; it is not ready yet."""
         assert not self.alive

@@ -1,4 +1,4 @@
-"""Two aging processes share the partitions; one comes late, one is killed, one leaves in order.
+"""Two, then three aging processes share the partitions of a running import; one is killed, one leaves in order.
 
 Whoever owns a partition at any moment, what it all comes to is what one process on one machine comes to.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,24 +16,24 @@ import pytest
 from tests.e2e.harness import (
     COMMAND_S,
     Deployment,
-    Process,
     command,
-    composed,
+    eventually,
     one_machine,
     running,
     surroundings,
     three_processes,
+    with_aging,
 )
-from tests.e2e.records import acknowledged
+from tests.e2e.records import acknowledged, rows
 from tests.e2e.truth import Log, assert_same, known, live_figures_are_true, real_logs
-from tests.servers.child import wait_until
 from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
-BATCH: Final = 100
+BATCH: Final = 20
 DEADLINE_S: Final = 120.0
+PARTITIONS: Final = 4
 
 
 @pytest.fixture
@@ -58,27 +57,24 @@ def importing(deployment: Deployment, log: Log) -> Iterator[None]:
         assert 0 == child.returncode, complaints
 
 
-def with_second_aging(deployment: Deployment, bus: str, database: str) -> Deployment:
-    """Return `deployment` with another aging process beside the first."""
-    settings = {
-        **composed("aging"), "BAROMETER_BUS": bus, "BAROMETER_DATABASE": database, "BAROMETER_CONFIG": "",
-        "BAROMETER_MEMBER": "aging-second",
-    }  # fmt: skip
-    settings.pop("PGPASSWORD", None)
-    second = Process("aging-2", "aging", directory=deployment.directory, environment=settings)
-    return replace(deployment, processes={**deployment.processes, "aging-2": second})
+def owners(deployment: Deployment) -> set[str]:
+    """Return who owns the events partitions, by their rows; nobody if a partition was never owned."""
+    statement = "SELECT owner FROM partitions WHERE topic = 'tickets.events.v1'"
+    found = [str(row[0]) for row in rows(deployment.databases["aging"], statement)]
+    return set(found) if len(found) == PARTITIONS else set()
 
 
-def taken_over(process: Process) -> set[int]:
-    """Return the events partitions that `process` ever owned, by its log."""
-    return {
-        line["partition"]
-        for line in process.lines()
-        if line["event"] == "partition taken over" and line["topic"] == "tickets.events.v1"
-    }
+def shared_by(deployment: Deployment, *members: str) -> None:
+    """Return once exactly `members` own the partitions."""
+    eventually(
+        lambda: owners(deployment),
+        lambda seen: seen == set(members),
+        f"owners {members}",
+        deadline_s=DEADLINE_S,
+    )
 
 
-def test_two_aging_processes_share_the_work_and_survive_each_other(
+def test_two_then_three_aging_processes_share_an_import_and_survive_each_other(
     kafka_server: KafkaServer, postgres: PostgresServer, log: Log, tmp_path: Path
 ) -> None:
     (tmp_path / "calm").mkdir()
@@ -87,22 +83,26 @@ def test_two_aging_processes_share_the_work_and_survive_each_other(
         expected = known(calm)
 
     urls = {service: postgres.new_database() for service in ("aging", "alerting")}
-    bus = kafka_server.bus_url
-    both = with_second_aging(three_processes(tmp_path, bus=bus, databases=urls), bus, urls["aging"])
-    first, second = both.processes["aging"], both.processes["aging-2"]
-    with running(both):
-        with importing(both, log):
-            wait_until(
-                lambda: bool(taken_over(second)) and len(acknowledged(both)) > len(log.rows) // 4,
-                "a quarter of the log, with both at work", deadline_s=DEADLINE_S,
-            )  # fmt: skip
+    two = with_aging(three_processes(tmp_path, bus=kafka_server.bus_url, databases=urls), 2)
+    first, second, third = (
+        two.processes["aging"],
+        two.processes["aging-2"],
+        with_aging(two, 3).processes["aging-3"],
+    )
+    with running(two), ExitStack() as stack:
+        with importing(two, log):
+            shared_by(two, "aging-1", "aging-2")
+            third.start()
+            stack.callback(third.kill9)
+            shared_by(two, "aging-1", "aging-2", "aging-3")
+            assert len(acknowledged(two)) < len(log.rows), "the import was over before all shared it"
             first.kill9()
-            wait_until(lambda: len(taken_over(second)) == 4, "the second to own all", deadline_s=DEADLINE_S)
+            shared_by(two, "aging-2", "aging-3")
             first.start().wait_ready(DEADLINE_S)
             assert 0 == second.stop()
-        got = known(both)
+        got = known(two)
 
         assert_same(expected, got)
-        live_figures_are_true(both, [log])
+        live_figures_are_true(two, [log])
     for url in urls.values():
         postgres.drop_database(url)

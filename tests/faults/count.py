@@ -24,6 +24,8 @@ REJECTED: Final = "tickets.rejected.v1"
 TOPICS: Final = {EVENTS: 4, FACTS: 4, CELLS: 2, REJECTED: 1}
 _OBSERVED: Final = b"barometer.ticket.observed.v1"
 _CELL: Final = b"barometer.backlog.cell.v1"
+_MS: Final = 1
+"""Append times are whole milliseconds."""
 _EXPECTED_TYPES: Final = ("ticket.opened", "age.crossed", "ticket.solved")
 
 
@@ -140,6 +142,8 @@ def _count_facts(known: Mapping[str, Story], records: Sequence[Raw], result: Cou
             datetime.fromisoformat(data["at"]),
         )  # fmt: skip
         ids[statement].add(data["id"])
+        if statement.type == "age.crossed" and record.time_ms + _MS < _us(statement.at) // 1_000:
+            result.double.append(f"stated before it was true, at {record.time_ms}: {statement}")
         turns[data["id"]] = max(turns[data["id"]], data["turn"])
         result.repeats["facts"] = result.repeats.get("facts", 0) + ((data["id"], data["turn"]) in said)
         said.add((data["id"], data["turn"]))

@@ -9,6 +9,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have java || lacking+=(openjdk-17-jre-headless)
 have mvn || compgen -G '.cache/kafka/jars-*' >/dev/null || lacking+=(maven)
 have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || lacking+=(postgresql)
+have faketime || lacking+=(faketime)
 { have prometheus && have promtool; } || lacking+=(prometheus)
 
 if [ ${#lacking[@]} -gt 0 ]; then
