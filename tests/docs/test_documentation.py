@@ -85,6 +85,13 @@ def test_every_test_named_by_its_short_name_is_there() -> None:
     ]
 
 
+def test_every_step_of_a_batch_says_what_fails_what_is_seen_and_which_test_shows_it() -> None:
+    text = (DOCS / "batch.md").read_text("utf-8")
+    steps = [line.strip(" |").split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+    assert len(steps) > 15
+    assert [] == [cells for cells in steps if len(cells) != 5 or "::test_" not in cells[-1]]
+
+
 @pytest.mark.parametrize("example", found("yaml"))
 def test_every_yaml_example_is_a_configuration_or_a_mapping(
     example: Example, tmp_path: Path, capsys: pytest.CaptureFixture[str]
