@@ -39,7 +39,7 @@ def told(state: str, message_id: str) -> Received:
 
 
 def cell(open_: int, epoch: int, version: int) -> Raw:
-    shown = {"partition": 0, "epoch": epoch, "version": version, "open": open_}
+    shown: dict[str, object] = {"partition": 0, "epoch": epoch, "version": version, "open": open_}
     return raw("backlog.cell", shown, key=b"cell")
 
 
