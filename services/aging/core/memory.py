@@ -41,12 +41,14 @@ class Memory:
         """The cells by edges that came into force, while not all tickets are in them."""
         self._uncounted: dict[TicketId, None] = {}
 
-    def restore(self, bodies: Iterable[tuple[TicketId, bytes]], *, clock_us: int) -> None:
+    def restore(self, bodies: Iterable[tuple[TicketId, bytes]], *, clock_us: int, edges_us: int = -1) -> None:
         """Take in open tickets as committed by `clock_us`. What other terms timed is timed anew.
 
+        `edges_us`: an instant at which the age edges held by which cells were shown last; -1: the clock.
         Raises NewerTicket if not all is of one commit.
         """
-        self.cells = CellBook(self.terms.age.at(clock_us)) if not self.open else self.cells
+        if not self.open:
+            self.cells = CellBook(self.terms.age.at(clock_us if edges_us < 0 else edges_us))
         edges_us = self.cells.age.effective_us
         for id_, body in bodies:
             ticket = glance(body)

@@ -32,6 +32,9 @@ class Note(msgspec.Struct, array_like=True):
     """Of the newest cells, flows and clock published."""
     read: bool = False
     """An observation was ever read, so something may have been stated."""
+    edges_us: int = -1
+    """From when on the age edges hold by which cells are counted; -1: those of the clock. Newer ones may be in
+    force already, and not all tickets counted by them."""
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

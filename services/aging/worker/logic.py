@@ -136,7 +136,7 @@ class AgingLogic:
             async for chunk in self._store.load_open(partition):
                 rows = (((tenant, ticket), body) for tenant, ticket, body in chunk)
                 try:
-                    backlog.restore(rows, clock_us=taken.clock_us)
+                    backlog.restore(rows, clock_us=taken.clock_us, edges_us=self._note.edges_us)
                 except NewerTicket as error:  # since we took over, somebody else did
                     raise NotOwner(f"partition {partition}: {error}") from None
         if len(backlog.open) >= MANY_TICKETS:
@@ -341,9 +341,9 @@ class AgingLogic:
             self._show(until_us, at_end=at_end, lateness_us=lateness_us)
         self._clock_us = until_us
         outgoing = self._output.take()
-        note = self._note
-        note.cells = list(self._backlog.cells.unpublished)
-        note.flows = list(self._backlog.flows.unpublished)
+        note, cells, flows = self._note, self._backlog.cells, self._backlog.flows
+        note.cells, note.edges_us = list(cells.unpublished), cells.age.effective_us
+        note.flows = list(flows.unpublished)
         note.version = self._output.version
         worth = bool(outgoing) or _any(changes)
         return Folded(changes, outgoing, encode_note(note), worth, more)

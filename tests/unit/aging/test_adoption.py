@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pytest
 
-from services.aging.core import adoption
+from services.aging.core import adoption, memory
 from services.aging.core.terms import Terms
 from services.aging.worker import AgingLogic, Placement, adopting
-from shared.contracts.backlog import Cause, Fact, FactType, TermsAdopted
+from shared.contracts.backlog import Cause, Cell, Fact, FactType, TermsAdopted
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.instants import from_us, rfc3339, to_us
 from shared.contracts.tickets import Activity, Actor, Priority, Status
@@ -20,6 +20,7 @@ from tests.unit.aging.worker import Kill, Worker
 pytestmark = pytest.mark.asyncio
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+FAR: Final = 100 * 86_400
 ROUND_THE_CLOCK: Final = {day: [["00:00", "24:00"]] for day in DAYS}
 
 
@@ -351,3 +352,22 @@ async def test_a_load_that_sees_what_a_later_owner_wrote_ends_as_lost(worker: Wo
     await worker.rest(at(3))
     with pytest.raises(NotOwner):
         await AgingLogic(worker.store, worker.configurations, Placement(0, 1, 1), Terms()).load(taken)
+
+
+@pytest.mark.parametrize("steps", range(1, 5))
+async def test_new_edges_reach_every_cell_whenever_its_owner_falls(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    monkeypatch.setattr(memory, "TIMED_MAX", 1)
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.append(at(0), *(seen(f"desk:{number}", hours=0, queue=f"{number}") for number in range(4)))
+    await worker.rest(at(1))
+    configure(worker, 2, at(1), calendar=[hours()], sla=policies(resolution=48))
+    worker.configurations.versions[2].document["age"] = {"edges": [FAR], "buckets": [FAR], "from": "created"}
+    for _ in range(steps):
+        await worker.step(at(2))
+    await worker.start()
+    await worker.rest(at(3))
+    await worker.rest(at(4))
+    newest = {cell.queue: cell.edges_seconds for cell in worker.all(Cell)}
+    assert dict.fromkeys("0123", (FAR,)) == newest
