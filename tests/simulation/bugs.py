@@ -79,7 +79,7 @@ LOOP: Final = (
     Bug(
         "position before state",
         UNSURE,
-        10,
+        20,
         [
             Edit(
                 f"{_STORE}.commit",
@@ -171,7 +171,7 @@ LOOP: Final = (
     Bug(
         "timers fire before the log is read to its end",
         CRASHES,
-        60,
+        100,
         [
             Edit(
                 f"{_TENURE}._until",
@@ -364,8 +364,8 @@ INTAKE: Final = (
     ),
     Bug(
         "the inbox's offset moved before its records are on the bus",
-        CRASHES,
-        60,
+        UNSURE,
+        40,
         [
             Edit(
                 "services.intake.worker.inbox:InboxWorker._step",
