@@ -69,6 +69,13 @@ def test_repeats_under_one_id_are_neither_lost_nor_double() -> None:
     assert {"events": 1, "facts": 1, "messages": 1} == counted.repeats
 
 
+def test_an_alert_of_barometers_own_is_nobodys_loss() -> None:
+    body = json.dumps({"data": {"state": "firing", "labels": {"partition": "0"}}}).encode()
+    own = Received("/", {"webhook-id": "m9"}, body)
+    seen = good()
+    assert count([story()], replace(seen, received=[*(seen.received or ()), own])).good
+
+
 LOST = {
     "an event": lambda seen: records(seen, EVENTS, lambda all_: all_[:1]),
     "a row": lambda seen: replace(seen, tickets=[]),

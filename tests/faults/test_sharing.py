@@ -86,8 +86,12 @@ def test_a_zombie_that_wakes_after_its_partitions_moved_writes_and_publishes_not
         said = len(first.lines())
         pid = first.child.pid
 
-        world.suffer("an aging process stands still", lambda: os.kill(pid, signal.SIGSTOP))
-        shared_by(world, {"aging-2"})
+        try:
+            world.suffer("an aging process stands still", lambda: os.kill(pid, signal.SIGSTOP))
+            shared_by(world, {"aging-2"})
+        except BaseException:
+            os.kill(pid, signal.SIGCONT)  # the world is used again
+            raise
         before, begin = owners(world), time.monotonic()
         with world.desk.sending():
             os.kill(pid, signal.SIGCONT)

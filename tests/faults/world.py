@@ -137,7 +137,7 @@ class World:
         times = [
             one.at_us
             for one in self.receiver.received
-            if json.loads(one.body)["data"]["labels"]["queue"] == queue
+            if json.loads(one.body)["data"]["labels"].get("queue") == queue
         ]
         return (min(times) - begin_us) / 1e6
 
