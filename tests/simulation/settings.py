@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from shared.configuration.models import Configuration
 from shared.configuration.policies import ALWAYS_OPEN
+from shared.contracts.instants import SECOND_US, from_us
 
 TENANTS: Final = ("acme", "globex", "initech")
 SOURCE: Final = "desk"
@@ -79,7 +80,9 @@ def edit(document: dict[str, Any], random: Random, sections: Sequence[str]) -> N
             "from": random.choice(("created", "created", "episode")),
         }
     if "calendars" in sections:
-        document["calendars"] = {"office": {"timezone": "UTC", "weekly": _week(random)}}
+        document["calendars"] = {
+            "office": {"timezone": "UTC", "weekly": _week(random), "versions": _later(random)}
+        }
     if "sla" in sections:
         document["sla"] = {
             "policies": [_policy(random, name) for name in ("urgent", "all")],
@@ -102,6 +105,17 @@ def _week(random: Random) -> dict[str, list[list[str]]]:
     # START_US (world.py) is 22:13:20 on a Tuesday: these windows begin and end within a world's minute.
     first, second = sorted(random.sample(range(13, 20), 2))
     return {"tue": [["09:00", f"22:{first}"], [f"22:{second}", "23:30"]], "wed": [["00:00", "12:00"]]}
+
+
+def _later(random: Random) -> list[dict[str, Any]]:
+    """Return a version of the hours from an instant on, which is past by then or not, and may reach back."""
+    if random.random() < 0.5:
+        return []
+    at_us = 1_700_000_000_000_000 + int(random.random() * 40 * SECOND_US)
+    version: dict[str, Any] = {"effective_from": from_us(at_us).isoformat(), "weekly": _week(random)}
+    if random.random() < 0.6:
+        version["retroactive"] = "a power cut"
+    return [version]
 
 
 def _policy(random: Random, name: str) -> dict[str, Any]:
