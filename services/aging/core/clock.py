@@ -92,6 +92,12 @@ def retime(clock: Clock, promise: Promise, hours: Hours) -> None:
     next_warning(clock, promise, hours)
 
 
+def end_of_pause(clock: Clock, hours: Hours, longest_us: int, *, at_us: int) -> int:
+    """Return when a pause that may last `longest_us` of open time ends, not before `at_us`; NEVER if it does not."""
+    end_us = instant(hours, clock.stood_us, longest_us)
+    return max(at_us, end_us) if end_us >= 0 else end_us
+
+
 def next_warning(clock: Clock, promise: Promise, hours: Hours) -> None:
     """Set which stage comes next, and when, for a running clock."""
     stages = stages_of(promise, clock.target_us)

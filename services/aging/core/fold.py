@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import UNSET
 
 from services.aging.core import attention, durations
-from services.aging.core.clock import next_us, retime
+from services.aging.core.clock import NOT, end_of_pause, next_us, retime
 from services.aging.core.clocks import Clocks, Standing, begun, matched, standing
 from services.aging.core.erasure import erases
 from services.aging.core.mark import Mark, order_of, without_repeats
@@ -162,7 +162,13 @@ def _renew(ticket: Ticket, terms: Terms) -> None:
     """Time the clocks by `terms`, if they were timed by others."""
     if ticket.generation != terms.generation:
         for clock in ticket.clocks:
-            retime(clock, *terms.promise(clock.policy, clock.name))
+            promise, hours = terms.promise(clock.policy, clock.name)
+            retime(clock, promise, hours)
+            policy = terms.policy(clock.policy)
+            if clock.resume_us != NOT and policy is not None and policy.max_pause_us is not None:
+                clock.resume_us = end_of_pause(
+                    clock, hours, policy.max_pause_us, at_us=ticket.advanced_us + 1
+                )
         ticket.generation = terms.generation
         ticket.due_us = None  # of the terms before: these may have brought about something by now
 

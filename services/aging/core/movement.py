@@ -8,6 +8,7 @@ from services.aging.core.clock import (
     NOT,
     Clock,
     ClockDetail,
+    end_of_pause,
     instant,
     next_warning,
     retime,
@@ -83,8 +84,7 @@ class Movement:
         longest_us = policy.max_pause_us if policy is not None else None
         clock.resume_us = NOT
         if longest_us is not None and why in promise.pauses:
-            resume_us = instant(hours, clock.stood_us, longest_us)
-            clock.resume_us = max(at_us, resume_us) if resume_us >= 0 else resume_us
+            clock.resume_us = end_of_pause(clock, hours, longest_us, at_us=at_us)
         retime(clock, promise, hours)
 
     def stop(self, name: str, at_us: int) -> None:

@@ -12,7 +12,7 @@ from services.aging.worker import AgingLogic, Placement, adopting
 from shared.contracts.backlog import Cause, Cell, Fact, FactType, TermsAdopted
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.instants import from_us, rfc3339, to_us
-from shared.contracts.tickets import Activity, Actor, Priority, Status
+from shared.contracts.tickets import Activity, Actor, Priority, Status, WaitReason
 from shared.runtime.port import NotOwner
 from tests.unit.aging.observations import HOUR_US, START_US, TENANT, at, seen
 from tests.unit.aging.worker import Kill, Worker
@@ -371,3 +371,19 @@ async def test_new_edges_reach_every_cell_whenever_its_owner_falls(
     await worker.rest(at(4))
     newest = {cell.queue: cell.edges_seconds for cell in worker.all(Cell)}
     assert dict.fromkeys("0123", (FAR,)) == newest
+
+
+async def test_hours_that_change_during_a_pause_change_when_it_has_lasted_too_long(worker: Worker) -> None:
+    promised = policies(resolution=48)
+    promised["policies"][0]["max_pause"] = 2 * 3_600
+    promised["policies"][0]["clocks"]["resolution"]["pauses"] = ["customer"]
+    configure(worker, 1, at(0), calendar=[hours(closed=["2023-11-15"])], sla=promised)
+    worker.append(at(0), seen(hours=0))
+    # 00:13:20 on the 15th, which is closed: the two hours would be over at 2 o'clock on the 16th.
+    worker.append(at(2), seen(hours=2, status=Status.WAITING, wait_reason=WaitReason.CUSTOMER))
+    await worker.rest(at(3))
+    configure(worker, 2, at(3), calendar=[hours()], sla=promised)
+    await worker.rest(at(4))
+    await worker.rest(at(6))
+    resumed = fact(worker, FactType.SLA_RESUMED)
+    assert ("max_pause", at(5) + 1) == (resumed.reason, to_us(resumed.at))
