@@ -211,7 +211,9 @@ class Cluster:
         """The writer died or was fenced: of its blocks on the way some more arrive, and then none."""
         owner = self._owners[name]
         own = [block for block in owner.on_the_way if block.fence == fence]
-        for block in own[: self.network.some(len(own))]:
+        # A zombie may have handed over more since it was fenced: nothing of that arrives.
+        arriving = self.network.some(len(own)) if fence == owner.fence else 0
+        for block in own[:arriving]:
             self._take(block)
         owner.on_the_way = deque(block for block in owner.on_the_way if block.fence != fence)
         for block in own:
