@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,8 @@ from shared.contracts.instants import from_us, rfc3339, to_us
 from shared.contracts.tickets import Observation
 from tests.unit.aging.observations import HOUR_US, TENANT, at, observations
 from tests.unit.aging.worker import Worker
+
+pytestmark = pytest.mark.slow
 
 POLICY = "{name: all, calendar: desk, max_pause: 9h, clocks: {first_response: {target: T}, next_response: {target: 2h}, resolution: {target: {p1: T, default: 40h}}, team: {target: T}}}"  # fmt: skip
 WEEKLY = ("{tue: [['00:00', '24:00']], wed: [['08:00', '18:00']], fri: [['09:00', '12:30'], ['13:00', '24:00']]}", "{tue: [['22:00', '06:00']], thu: [['00:00', '24:00']]}")  # fmt: skip

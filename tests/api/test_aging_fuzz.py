@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.api.aging_world import World, a_world, ago, shown
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 150
 Ask = Callable[[str, dict[str, Any]], httpx2.Response]
 PATHS = [

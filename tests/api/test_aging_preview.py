@@ -207,6 +207,7 @@ _near = st.builds(lambda name, value: {**CLOCK, name: value}, _names, _json)
 _nearer = st.builds(lambda name, value: {**CLOCK, "policy": {**CLOCK["policy"], name: value}}, _names, _json)  # type: ignore[dict-item]
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.binary(max_size=60) | (_json | _near | _nearer).map(lambda value: json.dumps(value).encode()))
 def test_every_body_has_a_documented_answer(ask: Ask, body: bytes) -> None:

@@ -24,6 +24,8 @@ from schemathesis.specs.openapi.checks import (
 from services.intake.core.ticket import MEMBER_TYPES
 from tests.api.intake_world import World, world
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 150
 SCHEMA_EXAMPLES = 60
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

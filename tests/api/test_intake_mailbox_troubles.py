@@ -18,7 +18,7 @@ from tests.servers.imap import PASSWORD, USER, ImapServer, Trouble, What
 from tests.unit.intake.mail.letters import letter
 from tests.unit.runtime.crashing import Countdown, Crash, Crashing
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 MAILS = 3
 CRASHES_MAX = 200
@@ -182,7 +182,6 @@ async def test_a_reader_that_lost_its_mailbox_to_another_process_lets_go(
         assert 1 == len(await identities(reader))
 
 
-@pytest.mark.slow
 async def test_a_crash_before_or_after_any_call_loses_nothing_doubles_nothing_and_moves_once(
     tmp_path: Path, server: ImapServer
 ) -> None:

@@ -23,6 +23,8 @@ from tests.api.intake_world import NOW, World, world
 from tests.api.vendor_requests import SIGNERS, at_time, ticket_body
 from tests.unit.intake.vendors.own_request import Signing
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES: Final = 40
 """For each vendor."""
 DEEP: Final = 3_000

@@ -11,6 +11,8 @@ import pytest
 
 from tests.simulation.run import simulate
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SEEDS = (0, 27)
 

@@ -7,9 +7,9 @@ import pytest
 from tests.simulation.run import commit, replay, simulate
 from tests.simulation.violation import Violation
 
-QUICK = range(30)
+QUICK = range(10)
 """In each `make check`."""
-BULK = range(30, 500)
+BULK = range(10, 500)
 SEEDS_PER_TEST = 5
 
 

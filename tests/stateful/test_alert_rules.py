@@ -15,6 +15,8 @@ from services.alerting.core.rules import AGES, BadRule, Comparison, Measure, Rul
 from shared.contracts.backlog import Cell
 from shared.contracts.instants import from_us
 
+pytestmark = pytest.mark.slow
+
 EDGES = (10, 20)
 START_US = 1_000
 QUEUES = ("", "tier1", "tier2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
@@ -23,6 +24,8 @@ from tests.unit.aging.observations import (
     sendings,
 )
 from tests.unit.aging.partitions import Partition, Partitions, arrival
+
+pytestmark = pytest.mark.slow
 
 
 def replay(sent: Sequence[Sending], terms: Terms, *, imports: bool = False) -> Partitions:

@@ -25,6 +25,8 @@ from tests.unit.calendars.calendars import (
 )
 from tests.unit.calendars.laws import AMOUNTS_US, LAWS, Law
 
+pytestmark = pytest.mark.slow
+
 YEARS = (1975, 1993, 1994, 2011, 2026, 2198)
 """Kwajalein left out a date in 1993, Kiritimati in 1994, Apia in 2011; from 2038 on zones follow their last rule."""
 

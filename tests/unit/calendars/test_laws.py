@@ -18,6 +18,7 @@ def test_it_holds_for_a_calendar_that(law: Law, asked: Question, one_us: int, ot
     law(asked, one_us, other_us)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 @given(questions(versions=3), AMOUNTS_US, AMOUNTS_US)
 @settings(max_examples=EXAMPLES)

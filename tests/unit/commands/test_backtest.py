@@ -121,6 +121,7 @@ def test_promises_are_counted_as_of_each_instant(
     assert (past_sla, at_risk) == (figures["past_sla"], figures["at_risk"])
 
 
+@pytest.mark.slow
 def test_many_instants_at_once_say_the_same_of_promises_as_each_alone(ask: Ask) -> None:
     instants = [f"2026-01-0{day}T{hour:02}:{minute}:00Z" for day in (1, 2, 3) for hour in range(24)
                 for minute in ("00", "31")]  # fmt: skip

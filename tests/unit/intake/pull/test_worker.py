@@ -191,6 +191,7 @@ async def test_the_cursor_waits_for_the_acknowledgement_of_the_bus(tmp_path: Pat
         assert FIVE == await here.observed()
 
 
+@pytest.mark.slow
 async def test_a_kill_before_or_after_any_call_of_a_port_loses_nothing(tmp_path: Path) -> None:
     for point in count():
         directory = tmp_path / str(point)

@@ -31,6 +31,8 @@ from services.intake.core.vendors.zammad import Zammad
 from services.intake.core.vendors.zendesk import Zendesk
 from tests.unit.intake.vendors.requests_of_desks import delivery
 
+pytestmark = pytest.mark.slow
+
 PERSON = {
     "id": "1",
     "accountId": "a1",

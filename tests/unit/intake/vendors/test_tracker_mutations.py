@@ -30,6 +30,8 @@ from tests.unit.intake.vendors import (
 )
 from tests.unit.intake.vendors.deliveries import NOW, SECRET, delivered, real, real_names
 
+pytestmark = pytest.mark.slow
+
 BODIES: Final[dict[str, list[Any]]] = {
     "asana": [
         {"events": [test_asana.task("added"), test_asana.story("comment_added")]},
