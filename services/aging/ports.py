@@ -83,7 +83,7 @@ class MarkRow(NamedTuple):
 
 
 class DeferredRow(NamedTuple):
-    """An observation ahead of the clock, waiting for its time."""
+    """What is ahead of the clock, waiting for its time: an observation, or a register with messages to come."""
 
     partition: int
     due_us: int
@@ -94,7 +94,7 @@ class DeferredRow(NamedTuple):
 
 
 class RegisterRow(NamedTuple):
-    """What a survivor knows of one absorbed ticket; the highest revision wins."""
+    """What a survivor knows of one absorbed ticket; the highest revision wins, and of one the newest row."""
 
     tenant: str
     survivor: str

@@ -50,18 +50,18 @@ Rows = Sequence[tuple[Any, ...]]
 
 
 def upsert(
-    connection: Connection, table: Table, rows: Rows, *, apart: tuple[str, ...] = (), if_higher: str = ""
+    connection: Connection, table: Table, rows: Rows, *, apart: tuple[str, ...] = (), unless_lower: str = ""
 ) -> None:
     """Insert `rows` (all columns, in the table's order); one that is there takes the new values.
 
     `apart` names the columns that indexes are made of. SQLite writes every index of a column that an
     UPDATE names, changed or not, so there these columns are compared first and written only where they
-    differ. With `if_higher` a row that is there stays unless the new one's value in that column is higher.
+    differ. With `unless_lower` a row that is there stays if the new one's value in that column is lower.
     """
-    assert not (apart and if_higher), (apart, if_higher)
+    assert not (apart and unless_lower), (apart, unless_lower)
     dialect = connection.dialect.name
     apart = apart if dialect == "sqlite" else ()
-    ending = _update_ending(table, apart, if_higher)
+    ending = _update_ending(table, apart, unless_lower)
     for chunk in _chunks(rows, ROWS_PER_STATEMENT_MAX):
         _insert(connection, table, chunk, ending)
         if apart:
@@ -153,14 +153,14 @@ def _chunks(rows: Rows, size: int) -> Iterator[Rows]:
 
 
 @lru_cache(maxsize=256)
-def _update_ending(table: Table, apart: tuple[str, ...], if_higher: str) -> str:
+def _update_ending(table: Table, apart: tuple[str, ...], unless_lower: str) -> str:
     kept = {*_primary(table), *apart}
     others = [_quoted(column.name) for column in table.columns if column.name not in kept]
     if not others:
         return "DO NOTHING"
     changes = ", ".join(f"{name} = excluded.{name}" for name in others)
-    higher = _quoted(if_higher) if if_higher else ""
-    condition = f" WHERE excluded.{higher} > {_quoted(table.name)}.{higher}" if higher else ""
+    column = _quoted(unless_lower) if unless_lower else ""
+    condition = f" WHERE excluded.{column} >= {_quoted(table.name)}.{column}" if column else ""
     return f"DO UPDATE SET {changes}{condition}"
 
 

@@ -234,12 +234,12 @@ async def test_a_condensed_ticket_is_on_no_list_and_found_by_its_key(store: Stor
     assert gone == await store.ticket("default", "s:1")
 
 
-async def test_of_a_register_the_highest_revision_stays(store: Store) -> None:
+async def test_of_a_register_the_highest_revision_stays_and_of_one_revision_the_newest(store: Store) -> None:
     owner = await Owner.of(store)
     for revision in (2, 3, 1, 3):
         body = b"%d, %d" % (revision, owner.position)
         await owner.commit(AgingChanges(registers=[RegisterRow("default", "s:1", "s:2", revision, body)]))
-    assert [RegisterRow("default", "s:1", "s:2", 3, b"3, 1")] == await store.registers("default", "s:1")
+    assert [RegisterRow("default", "s:1", "s:2", 3, b"3, 3")] == await store.registers("default", "s:1")
 
 
 async def test_loading_a_partition_gives_its_open_and_awake_tickets(store: Store) -> None:

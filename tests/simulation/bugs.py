@@ -242,7 +242,7 @@ FOLD: Final = (
         [
             Edit(
                 f"{_AGING}.load",
-                "self._waiting.add(_arrival_of(row) for row in await self._store.load_deferred(partition))",
+                "self._waiting.add(item_of(row) for row in await self._store.load_deferred(partition))",
                 "pass",
             )
         ],
@@ -254,8 +254,8 @@ FOLD: Final = (
         [
             Edit(
                 "services.aging.core.rederive:_newer",
-                "if register.revision > known.get(register.ticket, -1):",
-                "if register.revision < known.get(register.ticket, 1 << 62):",
+                "if _told_by(register) > known.get(register.ticket, (-1, 0)):",
+                "if _told_by(register) < known.get(register.ticket, (1 << 62, 0)):",
             )
         ],
     ),

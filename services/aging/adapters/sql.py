@@ -185,7 +185,7 @@ def _write(connection: Connection, commit: Commit[AgingChanges]) -> None:
     upsert(connection, MARKS, changes.rewritten)
     delete_by_keys(connection, MARKS, [row[:2] for row in changes.condensed], by=("tenant", "ticket"))
     insert_missing(connection, MARKS, changes.condensed)
-    upsert(connection, REGISTERS, changes.registers, if_higher="revision")
+    upsert(connection, REGISTERS, changes.registers, unless_lower="revision")
     upsert(connection, FLOWS, changes.flows)
     # A ticket that is released and fails again in one batch stays; an observation that was put off and
     # came due in one batch is done. Each is the order in which that can happen.

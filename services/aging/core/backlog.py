@@ -27,7 +27,6 @@ from services.aging.core.batch import (
     Outcome,
     Refusal,
     Refused,
-    Register,
     Stated,
     TicketId,
 )
@@ -35,7 +34,7 @@ from services.aging.core.condensing import condensed, is_condensable
 from services.aging.core.erasure import erased
 from services.aging.core.facts import Statement, flow_changes, news
 from services.aging.core.fold import advance, extend
-from services.aging.core.lateness import is_ahead, is_late, late_tickets
+from services.aging.core.lateness import heard_by, is_ahead, is_late, late_tickets
 from services.aging.core.mark import MARKS_MAX
 from services.aging.core.memory import Memory
 from services.aging.core.pulled import pulled_into, pulled_onto
@@ -86,7 +85,8 @@ class Backlog(Memory):
         `late` is what `late(items, loaded)` said, and `loaded` holds their marks and registers.
         `imports`: an import run is open, so imported tickets not known yet fall asleep.
         """
-        outcome = Outcome()
+        items, waiting = heard_by(items, until_us)
+        outcome = Outcome(deferred=waiting)
         again: dict[TicketId, list[Item]] = {}
         passed_over = set(late)
         for item in items:
@@ -394,6 +394,3 @@ def _cause(items: Sequence[Item], was: Ticket | None, *, waking: bool) -> Cause:
     if not arrivals:
         return Cause.MERGE
     return Cause.OBSERVED if was is None else Cause.LATE
-
-
-__all__ = ["AHEAD_US_MAX", "Backlog", "Dated", "Register"]

@@ -21,6 +21,9 @@ TicketId = tuple[str, str]
 DEFERRED_ORIGIN = -1
 """`Arrival.origin` of an observation that waited for its time; lower ones are of others that did."""
 
+REGISTER_ORDER = b"\xff"
+"""The order of a register that waits begins with it. That of an observation begins with its time, so never."""
+
 
 class Arrival(NamedTuple):
     """An observation where the partition met it. `origin` says which record of the batch it was."""
@@ -31,6 +34,11 @@ class Arrival(NamedTuple):
     order: bytes
     origin: int
 
+    @property
+    def due_us(self) -> int:
+        """When it counts, if it waits."""
+        return self.mark.time_us
+
 
 class Register(NamedTuple):
     """An `absorbed` event for a survivor of this partition."""
@@ -38,11 +46,19 @@ class Register(NamedTuple):
     clock_us: int
     absorbed: Absorbed
     origin: int
+    due_us: int = 0
+    """When the next of its messages counts, if it waits."""
 
     @property
     def id(self) -> TicketId:
         """The survivor."""
         return (self.absorbed.tenant, self.absorbed.survivor)
+
+    @property
+    def order(self) -> bytes:
+        """What tells it from all else of its survivor that waits; see `REGISTER_ORDER`."""
+        revision = self.absorbed.revision.to_bytes(8, "big")
+        return REGISTER_ORDER + revision + self.absorbed.ticket.encode()
 
 
 Item = Arrival | Register
@@ -124,7 +140,8 @@ class Outcome:
     """Marks that lost their content; they may be there already, with it."""
     condensed: dict[TicketId, Dated] = field(default_factory=dict)
     """What stands for all marks of a ticket from now on."""
-    deferred: list[Arrival] = field(default_factory=list)
+    deferred: list[Item] = field(default_factory=list)
+    """What is ahead of the clock."""
     registers: list[Absorbed] = field(default_factory=list)
     stated: list[Stated] = field(default_factory=list)
     told: list[Absorbed] = field(default_factory=list)

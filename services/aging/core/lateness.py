@@ -4,22 +4,47 @@ Folding in order costs a constant; deriving again costs a read of the whole time
 anything is folded is told at once (`late_tickets`), so that one read brings all timelines. What only turns
 out on the way, because of what came before in the same batch, is left over by the fold and finished after a
 second read (`Backlog.finish`).
+
+What is ahead of the clock is the other half of the question: it waits (`is_ahead`, `heard_by`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from services.aging.core.batch import Arrival, Item, Loaded, Register, TicketId
 from services.aging.core.fold import extends
 from services.aging.core.mark import shows_link
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket
+from shared.contracts.instants import to_us
 
 
 def is_ahead(item: Item) -> bool:
     """Return whether the item has to wait for its time."""
     return isinstance(item, Arrival) and item.mark.time_us > item.clock_us
+
+
+def heard_by(items: Sequence[Item], until_us: int) -> tuple[list[Item], list[Item]]:
+    """Return `items` with registers told as far as `until_us`, and the registers that have more to tell.
+
+    The partition of an absorbed ticket may be ahead by its clock. A message that is kept before its time would
+    count whenever its survivor happens to be derived next, and as if it always had.
+    """
+    heard: list[Item] = []
+    waiting: list[Item] = []
+    for item in items:
+        messages = item.absorbed.messages if isinstance(item, Register) else ()
+        ahead_us = [at_us for message in messages if (at_us := to_us(message.time)) > until_us]
+        if not isinstance(item, Register) or not ahead_us:
+            heard.append(item)
+            continue
+        known = tuple(message for message in messages if to_us(message.time) <= until_us)
+        heard.append(item._replace(absorbed=replace(item.absorbed, messages=known)))
+        waiting.append(item._replace(due_us=min(ahead_us)))
+    return heard, waiting
 
 
 def late_tickets(

@@ -30,20 +30,20 @@ from services.aging.core.batch import (
     TicketId,
 )
 from services.aging.core.flows import decode_flow
-from services.aging.core.mark import decode_mark, encode_mark, mark_of, observation_of, order_of
+from services.aging.core.mark import mark_of, order_of
 from services.aging.core.memory import NewerTicket
 from services.aging.core.note import Note, decode_note, encode_note
 from services.aging.core.terms import Terms
-from services.aging.ports import AgingChanges, AgingStore, Configurations, DeferredRow
+from services.aging.ports import AgingChanges, AgingStore, Configurations
 from services.aging.worker.adopting import Adopting
 from services.aging.worker.output import Output, Refusable
 from services.aging.worker.retention import Retention
 from services.aging.worker.stored import StoredTickets
-from services.aging.worker.waiting import Waiting, in_time
+from services.aging.worker.waiting import Waiting, event_of, in_time, item_of, row_of
 from shared.bus.port import Record
 from shared.codec import CodecError, decode, to_outgoing
 from shared.contracts.configuration import ConfigApplied
-from shared.contracts.instants import SECOND_US
+from shared.contracts.instants import SECOND_US, to_us
 from shared.contracts.records import Outgoing
 from shared.contracts.tickets import Absorbed, Observation, RunBegan, RunEnded
 from shared.runtime import collector
@@ -147,7 +147,7 @@ class AgingLogic:
             backlog.flows.counters[key] = counters
         backlog.flows.unpublished = set(self._note.flows)
         self._waiting = Waiting()
-        self._waiting.add(_arrival_of(row) for row in await self._store.load_deferred(partition))
+        self._waiting.add(item_of(row) for row in await self._store.load_deferred(partition))
         self._clock_us = taken.clock_us
         self._position = taken.position or 0
         self._output.begin(taken.epoch, self._note.version)
@@ -229,12 +229,12 @@ class AgingLogic:
             self._note.runs[event.run] = clock_us
         return [arrival]
 
-    def _waited(self, due: Sequence[Arrival], origin: int) -> Refusable:
-        """Return the record of an observation that waited; the one it came by was read long ago."""
-        arrival = due[DEFERRED_ORIGIN - origin]
-        event = observation_of(*arrival.id, arrival.mark)
+    def _waited(self, due: Sequence[Item], origin: int) -> Refusable:
+        """Return the record of what waited; the one it came by was read long ago."""
+        event = event_of(item := due[DEFERRED_ORIGIN - origin])
         out = to_outgoing(event)
-        partition, time_us = self._placement.partition, arrival.mark.received_us
+        partition = self._placement.partition
+        time_us = item.mark.received_us if isinstance(item, Arrival) else to_us(item.absorbed.at)
         return Record(out.topic, partition, origin, time_us, out.key, out.value, out.headers), event
 
     async def _control(self, event: object, clock_us: int) -> None:
@@ -315,12 +315,12 @@ class AgingLogic:
     def _newest_us(self, records: Sequence[Record]) -> int:
         return max((record.time_us for record in records), default=self._clock_us)
 
-    def _write(self, outcome: Outcome, due: Sequence[Arrival]) -> AgingChanges:
+    def _write(self, outcome: Outcome, due: Sequence[Item]) -> AgingChanges:
         waiting = self._waiting.add(outcome.deferred)
         partition = self._placement.partition
         changes = self._output.write(outcome, self._backlog)
-        changes.deferred_done = [_deferred_row(partition, arrival) for arrival in due]
-        changes.deferred = [_deferred_row(partition, arrival) for arrival in waiting]
+        changes.deferred_done = [row_of(partition, item) for item in due]
+        changes.deferred = [row_of(partition, item) for item in waiting]
         return changes
 
     # What is shown.
@@ -390,11 +390,3 @@ def _merge(changes: AgingChanges, further: AgingChanges) -> None:
     changes.flows = [row for row in changes.flows if row.key not in newer]
     for name in changes.__slots__:
         getattr(changes, name).extend(getattr(further, name))
-
-
-def _arrival_of(row: DeferredRow) -> Arrival:
-    return Arrival(0, (row.tenant, row.ticket), decode_mark(row.body), row.order, DEFERRED_ORIGIN)
-
-
-def _deferred_row(partition: int, arrival: Arrival) -> DeferredRow:
-    return DeferredRow(partition, arrival.mark.time_us, *arrival.id, arrival.order, encode_mark(arrival.mark))

@@ -149,7 +149,7 @@ class Output:
             flows=self._flow_rows(backlog.flows),
         )
         changes.tickets += [self._sleeper(id_, mark) for id_, mark in outcome.asleep.items()]
-        ascending = sorted(outcome.registers, key=lambda one: one.revision)
+        ascending = sorted(outcome.registers, key=lambda one: (one.revision, len(one.messages)))
         newest = {(one.tenant, one.survivor, one.ticket): one for one in ascending}
         changes.registers = [
             RegisterRow(*key, register.revision, encode_register(register))

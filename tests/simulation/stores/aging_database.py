@@ -47,7 +47,7 @@ class AgingDatabase(Database):
         self._write_marks(changes)
         for register in changes.registers:
             known = self.registers.get(register.tenant, register.survivor, register.ticket)
-            if known is None or known.revision < register.revision:
+            if known is None or known.revision <= register.revision:
                 self.registers.put(register)
         for flow in changes.flows:
             self.flows.put(flow)

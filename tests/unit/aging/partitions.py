@@ -65,7 +65,7 @@ class Partition:
         """Bodies of the tickets; None for one asleep."""
         self.marks: dict[TicketId, dict[bytes, bytes]] = {}
         self.registers: dict[TicketId, dict[str, Absorbed]] = {}
-        self.deferred: dict[tuple[TicketId, bytes], Arrival] = {}
+        self.deferred: dict[tuple[TicketId, bytes], Item] = {}
         self.turns: dict[FactKey, int] = {}
         self.told: list[Absorbed] = []
         self.refused: list[Refused] = []
@@ -144,15 +144,13 @@ class Partition:
         )
 
     def _next_us(self) -> int | None:
-        dues = [self.backlog.timers.next_us(), *(one.mark.time_us for one in self.deferred.values())]
+        dues = [self.backlog.timers.next_us(), *(one.due_us for one in self.deferred.values())]
         return min((due for due in dues if due is not None), default=None)
 
-    def _due(self, until_us: int) -> list[Arrival]:
-        due = sorted(
-            (a.mark.time_us, a.id, key) for key, a in self.deferred.items() if a.mark.time_us <= until_us
-        )
+    def _due(self, until_us: int) -> list[Item]:
+        due = sorted((a.due_us, a.id, key) for key, a in self.deferred.items() if a.due_us <= until_us)
         found = [self.deferred.pop(key) for _, _, key in due]
-        return [one._replace(clock_us=max(self.clock_us, one.mark.time_us)) for one in found]
+        return [one._replace(clock_us=max(self.clock_us, one.due_us)) for one in found]
 
     def _loaded(self, items: Sequence[Item]) -> Loaded:
         found = {id_: self.rows[id_] for id_ in self.backlog.unknown(items) if id_ in self.rows}
@@ -177,7 +175,7 @@ class Partition:
             self.rows[id_] = None
         for register in outcome.registers:
             kept = self.registers.setdefault((register.tenant, register.survivor), {})
-            if register.ticket not in kept or kept[register.ticket].revision < register.revision:
+            if register.ticket not in kept or kept[register.ticket].revision <= register.revision:
                 kept[register.ticket] = register
         for waiting in outcome.deferred:
             self.deferred[waiting.id, waiting.order] = waiting._replace(origin=DEFERRED_ORIGIN)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from services.aging.core import fold, rederive
 from services.aging.core.mark import Mark
+from services.aging.core.merges import decode_register
 from services.aging.worker import waiting
 from services.aging.worker.logic import RUN_SILENCE_US_MAX
 from shared.bus.port import Outgoing
@@ -22,7 +23,7 @@ from shared.codec import to_outgoing
 from shared.contracts.backlog import Cause, Cell, FactType, Flow, PartitionClock, TicketState
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.instants import SECOND_US, from_us, to_us
-from shared.contracts.tickets import Absorbed, Observation, Rejected, Status
+from shared.contracts.tickets import Absorbed, Actor, MessageMark, Observation, Rejected, Status
 from shared.contracts.topics import EVENTS
 from tests.unit.aging.observations import (
     DAY_US,
@@ -127,6 +128,39 @@ async def test_the_same_observation_twice_ahead_of_the_clock_waits_once(worker: 
     assert 1 == len(await worker.store.load_deferred(0))
     await worker.rest(START_US + HOUR_US)
     assert 1 == (await worker.tickets(IDS))[IDS[0]].marks
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("due_max", [1, 1_000])
+async def test_messages_of_an_absorbed_ticket_ahead_of_the_clock_survive_a_crash_and_count_at_their_times(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, due_max: int
+) -> None:
+    """Also if more is due than a batch takes, so that something else moves the ticket beyond a message first."""
+    monkeypatch.setattr(waiting, "DUE_MAX", due_max)
+    spoken = [MessageMark(from_us(START_US + n * MINUTE_US), Actor.AGENT) for n in (1, 2)]
+    told = Absorbed(
+        tenant=TENANT, ticket="desk:9", survivor=KEYS[0], revision=1, at=from_us(START_US),
+        messages=tuple(spoken),
+    )  # fmt: skip
+    worker.append(START_US, seen(hours=0), told, told, seen(plus_us=MINUTE_US - 1))
+    await worker.step(kill=Kill.BEFORE_PUBLISH)
+    await worker.start()
+    assert [START_US + MINUTE_US - 1, START_US + MINUTE_US] == [
+        row.due_us for row in await worker.store.load_deferred(0)
+    ]
+    await worker.step(START_US + MINUTE_US, kill=Kill.BEFORE_COMMIT)
+    await worker.start()
+    await worker.rest(START_US + MINUTE_US)
+    assert START_US + MINUTE_US == (await worker.tickets(IDS))[IDS[0]].agent_us
+    await worker.start()
+    worker.append(START_US + 3 * MINUTE_US, seen(plus_us=3 * MINUTE_US))
+    await worker.rest()
+    assert START_US + 2 * MINUTE_US == (await worker.tickets(IDS))[IDS[0]].agent_us
+    assert [] == list(await worker.store.load_deferred(0))
+    assert {IDS[0]: [told]} == {
+        id_: [decode_register(row.body) for row in rows]
+        for id_, rows in (await worker.store.load_registers(IDS)).items()
+    }
 
 
 @pytest.mark.asyncio

@@ -17,10 +17,14 @@ from services.aging.core.merges import (
     messages_of,
 )
 from services.aging.core.ticket import Ticket
+from shared.contracts.backlog import FactType
 from shared.contracts.instants import from_us
 from shared.contracts.tickets import Absorbed, Activity, Actor, MessageMark, Observation, Status, Visibility
 from tests.unit.aging.observations import END_US, TENANT, at, seen
 from tests.unit.aging.partitions import Partition, Partitions, arrival
+from tests.unit.aging.sla.agreed import promises
+
+SURVIVOR = (TENANT, "desk:2")
 
 
 def register(ticket: str, survivor: str, revision: int = 1, **more: object) -> Absorbed:
@@ -217,3 +221,128 @@ def test_a_register_is_read_back_as_it_was_written() -> None:
         "desk:1", "desk:2", links={"desk:1": "desk:2"}, messages=(MessageMark(from_us(at(1)), Actor.AGENT),)
     )
     assert told == decode_register(encode_register(told))
+
+
+# ------------------------------------------------------------------- told of what is ahead of the clock
+def spoken(*spoken: tuple[float, Actor]) -> tuple[MessageMark, ...]:
+    return tuple(MessageMark(from_us(at(hours)), actor) for hours, actor in spoken)
+
+
+def a_survivor() -> Partition:
+    """Return a partition at hour 1 with a ticket of hour 0 that is to be answered within two hours."""
+    partition = Partition(promises(first_response="2h", next_response="2h"))
+    partition.take(seen("desk:2", 0, activity=Activity.CUSTOMER_MESSAGE), clock_us=at(1))
+    return partition
+
+
+def standing(partition: Partition) -> set[tuple[str, float]]:
+    facts = {key for _, key in partition.standing() if key[1] == "first_response"}
+    return {(kind, (at_us - at(0)) / (at(1) - at(0))) for kind, _, _, at_us in facts}
+
+
+STARTED, MET = FactType.SLA_STARTED.value, FactType.SLA_MET.value
+BREACHED, FINISHED = FactType.SLA_BREACHED.value, FactType.SLA_FINISHED.value
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("steps", [(5.0,), (1.25, 1.5, 1.75, 3.0, 5.0)])
+def test_a_message_of_an_absorbed_ticket_ahead_of_the_clock_counts_at_its_time(
+    steps: tuple[float, ...], restarts: bool
+) -> None:
+    """The partition of the absorbed ticket is ahead by its clock; nobody is called late over a reply that was there."""
+    partition = a_survivor()
+    partition.absorb(
+        register("desk:1", "desk:2", messages=spoken((1.5, Actor.AGENT), (1.75, Actor.CUSTOMER)))
+    )
+    assert {(STARTED, 0)} == standing(partition)
+    for hours in steps:
+        if restarts:
+            partition.restart()
+        partition.pass_time(at(hours))
+        partition.check()
+        assert partition.truth(SURVIVOR)[0].agent_us == partition.ticket(SURVIVOR).agent_us
+    assert {(STARTED, 0), (MET, 1.5)} == standing(partition)
+    assert at(1.75) == partition.ticket(SURVIVOR).customer_us
+    assert {} == partition.deferred
+    assert not any(stands % 2 for stands in partition.turns.values()), "nothing was taken back"
+
+
+def test_a_message_whose_time_comes_in_a_batch_counts_before_the_timers_of_that_batch() -> None:
+    partition = a_survivor()
+    told = register("desk:1", "desk:2", messages=spoken((1.5, Actor.AGENT)))
+    partition.absorb(told, clock_us=at(1))
+    partition.take(seen("desk:2", 4), clock_us=at(4))
+    assert {(STARTED, 0), (MET, 1.5)} == standing(partition)
+    partition.check()
+
+
+def test_a_message_ahead_of_the_clock_reaches_a_survivor_that_is_closed() -> None:
+    partition = a_survivor()
+    partition.take(seen("desk:2", 1, status=Status.SOLVED), clock_us=at(1))
+    partition.absorb(register("desk:1", "desk:2", messages=spoken((2, Actor.AGENT))))
+    assert -1 == partition.ticket(SURVIVOR).agent_us
+    partition.pass_time(at(3))
+    assert at(2) == partition.ticket(SURVIVOR).agent_us
+    partition.check()
+
+
+def test_a_message_ahead_of_the_clock_waits_for_a_survivor_not_heard_of_and_one_that_sleeps() -> None:
+    told = register("desk:1", "desk:2", messages=spoken((2, Actor.AGENT)))
+    unheard = Partition()
+    unheard.absorb(told, clock_us=at(1))
+    unheard.pass_time(at(3))
+    unheard.take(seen("desk:2", 0), clock_us=at(3))
+    asleep = Partition()
+    asleep.runs_open = True
+    asleep.take(seen("desk:2", 0, run="run"), clock_us=at(1))
+    asleep.absorb(told)
+    asleep.end_runs()
+    asleep.pass_time(at(3))
+    for partition in (unheard, asleep):
+        assert at(2) == partition.ticket(SURVIVOR).agent_us
+        partition.check()
+
+
+@pytest.mark.parametrize(
+    ("newer", "answered"),
+    [
+        (register("desk:1", "desk:2", 2, withdrawn=True), set()),
+        (register("desk:1", "desk:2", 2, messages=spoken((4, Actor.AGENT))), {(FINISHED, 4)}),
+    ],
+)
+def test_of_what_waits_a_later_revision_wins(newer: Absorbed, answered: set[tuple[str, float]]) -> None:
+    partition = a_survivor()
+    partition.absorb(register("desk:1", "desk:2", messages=spoken((1.5, Actor.AGENT))))
+    partition.absorb(newer)
+    partition.pass_time(at(5))
+    partition.check()
+    assert {(STARTED, 0), (BREACHED, 2)} | answered == standing(partition)
+    assert newer == partition.registers[SURVIVOR]["desk:1"]
+
+
+def test_several_tickets_and_repeats_may_tell_of_what_is_ahead_of_the_clock() -> None:
+    partition = a_survivor()
+    first = register("desk:1", "desk:2", messages=spoken((1.5, Actor.AGENT)))
+    other = register("desk:3", "desk:2", messages=spoken((1.5, Actor.CUSTOMER), (1.75, Actor.AGENT)))
+    partition.absorb(first, other, first)
+    partition.absorb(other)
+    partition.pass_time(at(5))
+    partition.absorb(first, other)
+    partition.check()
+    assert {"desk:1": first, "desk:3": other} == partition.registers[SURVIVOR]
+    assert at(1.75) == partition.ticket(SURVIVOR).agent_us
+
+
+def test_a_chain_hears_of_a_message_once_its_time_has_come() -> None:
+    """The one in the middle tells the last; both are behind the first."""
+    world = Partitions(1)
+    world.take(seen("desk:3", 0), clock_us=at(1))
+    world.take(seen("desk:2", 1, merged_into="desk:3"), clock_us=at(1))
+    world.settle()
+    world.wire.append(
+        register("desk:1", "desk:2", links={"desk:1": "desk:2"}, messages=spoken((2, Actor.AGENT)))
+    )
+    world.settle()
+    world.pass_time(at(3))
+    world.all[0].check()
+    assert at(2) == world.all[0].ticket((TENANT, "desk:3")).agent_us

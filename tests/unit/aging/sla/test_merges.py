@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
+from shared.contracts.instants import to_us
 from shared.contracts.tickets import Activity, Observation
 from tests.unit.aging.observations import END_US, seen
 from tests.unit.aging.partitions import Partitions
@@ -206,3 +207,30 @@ def test_what_merged_tickets_tell_each_other_comes_to_the_same_rest_in_any_order
         world.check()
         results.append(world.result())
     assert results[0] == results[1]
+
+
+@settings(max_examples=100)
+@given(st.data(), st.lists(LINKINGS, min_size=2, max_size=10))
+def test_what_merged_tickets_tell_each_other_comes_to_the_same_rest_though_their_partitions_clocks_differ(
+    data: DataObject, linkings: list[Observation]
+) -> None:
+    expected = Partitions(2, ANSWERS)
+    for linking in linkings:
+        expected.take(linking, clock_us=END_US)
+    expected.settle()
+    world = Partitions(2, ANSWERS)
+    ahead = sorted(linkings, key=lambda linking: linking.time)
+    while ahead or world.wire:
+        if world.wire and (not ahead or data.draw(st.booleans())):
+            world.deliver(data.draw(st.integers(0, len(world.wire) - 1)))
+            continue
+        first = data.draw(st.sampled_from([ahead[0].ticket, ahead[-1].ticket]))
+        partition = world.of(ahead[0].tenant, first)
+        linking = next(one for one in ahead if world.of(one.tenant, one.ticket) is partition)
+        ahead.remove(linking)
+        partition.pass_time(to_us(linking.time) - 1)
+        world.take(linking, clock_us=to_us(linking.time))
+    while any(partition.clock_us < END_US for partition in world.all) or world.wire:
+        world.pass_time(END_US)
+    world.check()
+    assert expected.result() == world.result()
