@@ -33,6 +33,7 @@ from services.aging.core.mark import Mark
 from services.aging.core.merges import heard
 from services.aging.core.picture import Stamp, cell_of
 from services.aging.core.policy import ClockName
+from services.aging.core.rederive import told_by
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Ticket
 from services.alerting.core.alerts import AlertRecord
@@ -123,8 +124,7 @@ class Replay:
 
     def messages(self, id_: TicketId) -> Sequence[MessageMark]:
         """Return what was said in the tickets that a ticket absorbed, by time."""
-        registers = self._registers.get(id_)
-        return heard({one.ticket: one for one in registers}.values()) if registers else ()
+        return heard(self._registers.get(id_, ()))
 
     def sla(self) -> dict[str, ClockCounts]:
         """Return the clock instances by what stands of them at the end of the run; a breached one was not met."""
@@ -171,8 +171,7 @@ class Replay:
                 self._stored[id_] = Stored(ticket, asleep=False)
         for (id_, order), mark in outcome.marks.items():
             self._marks.setdefault(id_, []).append(Dated(order, mark))
-        for register in outcome.registers:
-            self._registers.setdefault((register.tenant, register.survivor), []).append(register)
+        self._keep(outcome.registers)
         self.refused += outcome.refused
         for stated in outcome.stated:
             draft, turn = stated.statement
@@ -180,6 +179,13 @@ class Replay:
                 counts = self._verdicts.setdefault((stated.id, draft.clock, draft.instance), [0, 0])
                 counts[_VERDICTS[draft.type]] += -1 if turn % 2 else 1
         return outcome
+
+    def _keep(self, registers: Iterable[Absorbed]) -> None:
+        """Keep of each absorbed ticket what it told last: a former telling is no part of the timeline any more."""
+        for told in registers:
+            known = self._registers.setdefault((told.tenant, told.survivor), [])
+            newest = max((told, *(one for one in known if one.ticket == told.ticket)), key=told_by)
+            known[:] = [one for one in known if one.ticket != told.ticket] + [newest]
 
     def _show(self, at_us: int) -> None:
         """Hand the cells that changed to the evaluator; it settles what came due before them first."""

@@ -127,16 +127,16 @@ def _added(
 
 
 def _newer(registers: Sequence[Absorbed], arrived: Sequence[Absorbed]) -> dict[str, Absorbed]:
-    known = {register.ticket: _told_by(register) for register in registers}
+    known = {register.ticket: told_by(register) for register in registers}
     newer: dict[str, Absorbed] = {}
     for register in arrived:
-        if _told_by(register) > known.get(register.ticket, (-1, 0)):
-            known[register.ticket] = _told_by(register)
+        if told_by(register) > known.get(register.ticket, (-1, 0)):
+            known[register.ticket] = told_by(register)
             newer[register.ticket] = register
     return newer
 
 
-def _told_by(register: Absorbed) -> tuple[int, int]:
+def told_by(register: Absorbed) -> tuple[int, int]:
     """Return what grows with each telling: of one revision, messages whose time had not come follow later."""
     return register.revision, len(register.messages)
 

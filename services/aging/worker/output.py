@@ -25,6 +25,7 @@ from services.aging.core.mark import Mark, encode_mark
 from services.aging.core.merges import encode_register
 from services.aging.core.picture import Stamp, cell_of, clock_of, flow_of, state_of
 from services.aging.core.pulled import PullOutcome
+from services.aging.core.rederive import told_by
 from services.aging.core.ticket import Ticket, encode_ticket
 from services.aging.ports import (
     AgingChanges,
@@ -149,7 +150,7 @@ class Output:
             flows=self._flow_rows(backlog.flows),
         )
         changes.tickets += [self._sleeper(id_, mark) for id_, mark in outcome.asleep.items()]
-        ascending = sorted(outcome.registers, key=lambda one: (one.revision, len(one.messages)))
+        ascending = sorted(outcome.registers, key=told_by)
         newest = {(one.tenant, one.survivor, one.ticket): one for one in ascending}
         changes.registers = [
             RegisterRow(*key, register.revision, encode_register(register))
