@@ -254,8 +254,8 @@ FOLD: Final = (
         [
             Edit(
                 "services.aging.core.rederive:_newer",
-                "if _told_by(register) > known.get(register.ticket, (-1, 0)):",
-                "if _told_by(register) < known.get(register.ticket, (1 << 62, 0)):",
+                "if told_by(register) > known.get(register.ticket, (-1, 0)):",
+                "if told_by(register) < known.get(register.ticket, (1 << 62, 0)):",
             )
         ],
     ),
