@@ -354,6 +354,19 @@ async def test_a_load_that_sees_what_a_later_owner_wrote_ends_as_lost(worker: Wo
         await AgingLogic(worker.store, worker.configurations, Placement(0, 1, 1), Terms()).load(taken)
 
 
+async def test_a_batch_that_meets_what_a_later_owner_wrote_ends_as_lost(worker: Worker) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    await worker.rest(at(0))
+    taken = await worker.start()
+    sleeper = AgingLogic(worker.store, worker.configurations, Placement(0, 1, 1), Terms())
+    await sleeper.load(taken)
+    configure(worker, 2, at(1), calendar=[hours()], sla=policies(resolution=24))
+    worker.append(at(2), seen(hours=2))
+    await worker.rest(at(3))
+    with pytest.raises(NotOwner):
+        await sleeper.fold(worker.log[-1:], from_us=taken.clock_us, until_us=at(3))
+
+
 @pytest.mark.parametrize("steps", range(1, 5))
 async def test_new_edges_reach_every_cell_whenever_its_owner_falls(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, steps: int
