@@ -40,6 +40,7 @@ format: $(DEV) ## Format the code and mend what ruff can mend by itself
 
 clean: ## Remove what the recipes made, downloads included
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@find barometer services shared tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 $(RUNTIME): pyproject.toml requirements/runtime.txt requirements/build.txt $(SCRIPTS)
 	@requirements/install.sh runtime

@@ -39,4 +39,8 @@ fi
 if [ "$set_name" != bench-peer ]; then
   install --no-deps --no-build-isolation --editable .
 fi
+# uv leaves compiling to the first import, and where Python may not write (PYTHONDONTWRITEBYTECODE, as many images
+# set it) that is every start of every process, at two seconds of a processor each. What does not compile says so
+# when it is imported.
+"$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" || true
 echo "$venv: $set_name installed by $with in $((SECONDS - started)) s"

@@ -7,6 +7,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
 export PATH="$bin:$PATH"
+# The tests start hundreds of processes: what one of them compiled of our code the next ones need not.
+unset PYTHONDONTWRITEBYTECODE
 
 real="kafka or postgres or prometheus or e2e or browser"
 failed=()
