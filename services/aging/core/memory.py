@@ -86,6 +86,8 @@ class Memory:
         self.terms = terms
         self._generations[terms.generation] = terms
         self.adoption.begin(self.open, at_us)
+        if not at_us:  # before any ticket came: no cell was ever counted by other edges, or will be
+            self.cells = CellBook(terms.age.versions[0])
 
     def _turn_edges(self, clock_us: int) -> list[tuple[TicketId, Ticket]]:
         """Count by the age edges now in force, a slice of the tickets at a time.

@@ -400,3 +400,20 @@ async def test_hours_that_change_during_a_pause_change_when_it_has_lasted_too_lo
     await worker.rest(at(6))
     resumed = fact(worker, FactType.SLA_RESUMED)
     assert ("max_pause", at(5) + 1) == (resumed.reason, to_us(resumed.at))
+
+
+@pytest.mark.parametrize("steps", range(1, 5))
+async def test_edges_that_always_held_count_the_tickets_they_came_with_whenever_the_owner_falls(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    monkeypatch.setattr(memory, "TIMED_MAX", 1)
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
+    worker.configurations.versions[1].document["age"] = {"edges": [FAR], "buckets": [FAR], "from": "created"}
+    worker.append(at(0), *(seen(f"desk:{number}", hours=0, queue=f"{number}") for number in range(4)))
+    for _ in range(steps):
+        await worker.step(at(1))
+    await worker.start()
+    await worker.rest(at(2))
+    await worker.rest(at(3))
+    newest = {cell.queue: cell.edges_seconds for cell in worker.all(Cell)}
+    assert dict.fromkeys("0123", (FAR,)) == newest
