@@ -51,6 +51,7 @@ from shared.runtime.port import (
     PositionLost,
     StoreUnavailable,
     Taken,
+    Unshown,
 )
 from shared.runtime.status import PartitionStatus as PartitionStatus
 from shared.runtime.status import Phase as Phase
@@ -235,20 +236,29 @@ class _Tenure(Generic[Changes]):
         self._show(memory, poll, max(0, wall_us - due_us) if due_us is not None else 0)
 
     async def finish(self) -> None:
-        """Let go in good order: the bus has everything, the store knows it, memory equals the store."""
+        """Let go in good order: all is shown, the bus has it, the store knows it, memory equals the store."""
         memory = self._loop.memory
         assert memory is not None
+        if isinstance(memory.logic, Unshown):
+            memory.logic.show()
         try:
+            await self._fold_nothing(memory, publish=True)
             await self._writer.flush()
         except BusUnavailable as error:
             # What is not confirmed stays in the outbox, and the next owner publishes it.
             _log.warning("outbox left to the next owner", partition=self._partition, reason=str(error))
-        self._loop.memory = None
+        await self._fold_nothing(memory, publish=False)
+
+    async def _fold_nothing(self, memory: Memory[Changes], *, publish: bool) -> None:
+        """Commit memory as it stands, with what the bus confirmed by now."""
+        self._loop.memory = None  # in doubt until the commit returns
         clock_us = memory.clock_us
         folded = await memory.logic.fold((), from_us=clock_us, until_us=clock_us)
         memory.more = folded.more
-        await self._commit(memory, folded, folded.outgoing)
+        number = await self._commit(memory, folded, folded.outgoing)
         self._loop.memory = memory
+        if publish and number is not None:
+            await self._publish(number, folded.outgoing)
 
     async def _read(self, memory: Memory[Changes], due_us: int | None, wall_us: int) -> Poll:
         try:

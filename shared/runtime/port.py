@@ -108,6 +108,18 @@ class BusTimeProbe(Protocol):
         ...
 
 
+@runtime_checkable
+class Unshown(Protocol):
+    """A logic that shows some of what changed a little later, to say it once instead of many times.
+
+    The loop asks for it before it lets go in good order: who comes next may be an hour away.
+    """
+
+    def show(self) -> None:
+        """Let the next fold give all that still waits to be shown."""
+        ...
+
+
 class Pause(Protocol):
     """Lets time pass. A port, because the loop knows no event loop and a simulator has none."""
 

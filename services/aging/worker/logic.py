@@ -166,6 +166,10 @@ class AgingLogic:
         return self._output.clock(self._clock_us, self._position, at_end=True, lateness_us=0,
                                   open_tickets=len(self._backlog.open))  # fmt: skip
 
+    def show(self) -> None:
+        """Let the next fold show the cells that changed, however lately the last were shown."""
+        self._cells_us = 0
+
     async def fold(self, records: Sequence[Record], *, from_us: int, until_us: int) -> Folded[AgingChanges]:
         """Apply `records` and all that is due by `until_us`."""
         self._output.now(until_us)

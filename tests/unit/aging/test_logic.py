@@ -200,6 +200,18 @@ async def test_cells_and_flows_that_were_not_shown_yet_are_shown_after_a_crash(w
 
 
 @pytest.mark.asyncio
+async def test_who_is_stopped_shows_the_cells_that_waited_first(worker: Worker) -> None:
+    for number in range(3):
+        worker.append(START_US + number, seen(f"desk:{number}", plus_us=number))
+        await worker.step()
+    assert [1] == [cell.open for cell in worker.all(Cell)]
+    worker.logic.show()
+    await worker.step()
+    await worker.step()
+    assert [1, 3] == [cell.open for cell in worker.all(Cell)]
+
+
+@pytest.mark.asyncio
 async def test_cells_are_shown_at_most_every_100_ms_and_before_the_clock_that_covers_them(
     worker: Worker,
 ) -> None:

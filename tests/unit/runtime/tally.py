@@ -134,3 +134,21 @@ class ProbingLogic(TallyLogic):
 
     def probe(self) -> Sequence[Outgoing]:
         return [Outgoing(EVENTS.name, b"p", b"noise", partition=0)]
+
+
+class ReticentLogic(TallyLogic):
+    """A tally that says how often it counted when it is asked to show, as aging does with its cells."""
+
+    asked = False
+
+    def show(self) -> None:
+        self.asked = True
+
+    async def fold(self, records: Sequence[Record], *, from_us: int, until_us: int) -> Folded[TallyChanges]:
+        folded = await super().fold(records, from_us=from_us, until_us=until_us)
+        if not self.asked:
+            return folded
+        self.asked = False
+        total = sum(counted.count for counted in self._counts.values())
+        shown = Outgoing(FACTS.name, b"k", f"{total} in all".encode(), partition=0)
+        return folded._replace(outgoing=[*folded.outgoing, shown])

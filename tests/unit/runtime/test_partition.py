@@ -21,7 +21,7 @@ from shared.runtime.port import PositionLost, PositionMismatch, StoreUnavailable
 from shared.sql.engine import read, transaction
 from shared.sql.journal import OUTBOX, PARTITIONS
 from tests.unit.runtime.crashing import Countdown, Crash, Crashing
-from tests.unit.runtime.tally import METADATA, ProbingLogic
+from tests.unit.runtime.tally import METADATA, ProbingLogic, ReticentLogic
 from tests.unit.runtime.world import LIMITS, START_US, World, eventually, work_off, world_at
 
 pytestmark = pytest.mark.asyncio
@@ -259,6 +259,14 @@ async def test_a_stopped_loop_leaves_an_empty_outbox(world: World) -> None:
     assert [] == await read(world.engine, lambda c: list(c.execute(select(OUTBOX.c.number)).scalars()))
 
 
+async def test_what_waits_to_be_shown_is_shown_at_the_stop_and_leaves_an_empty_outbox(world: World) -> None:
+    world.logic = ReticentLogic
+    await world.send("a:one", "b:one")
+    await work_off(world.loop(), 2)
+    assert ["a#1", "b#1", "2 in all"] == await world.facts()
+    assert [] == await read(world.engine, lambda c: list(c.execute(select(OUTBOX.c.number)).scalars()))
+
+
 async def test_memory_is_used_again_if_nobody_came_between(world: World) -> None:
     await world.send("a:one")
     first = world.loop()
@@ -323,6 +331,27 @@ class Mute:
     async def publish(self, number: int, records: Any) -> None: ...
 
     async def close(self) -> None: ...
+
+
+class Away(Mute):
+    """A mute bus that says at the end that it never heard a thing."""
+
+    async def flush(self) -> None:
+        raise BusUnavailable("gone")
+
+
+async def test_a_stop_on_a_bus_that_is_away_leaves_what_it_shows_to_the_next_owner(world: World) -> None:
+    world.logic = ReticentLogic
+    await world.send("a:one")
+    loop = world.loop(bus=Away(world.bus))
+    running = asyncio.create_task(loop.run())
+    await eventually(lambda: loop.status.position == 1)
+    loop.stop()
+    assert Ending.STOPPED is await running
+    assert [] == await world.facts()
+    await work_off(world.loop(memory=loop.memory), 1)
+    assert ["a#1", "1 in all", "1 in all"] == await world.facts()  # one by either stop
+    assert 1 == len(world.logics)
 
 
 async def test_blocks_lost_in_flight_are_published_by_the_next_owner_in_order(world: World) -> None:
