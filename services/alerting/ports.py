@@ -56,6 +56,8 @@ class Stored(NamedTuple):
 
     firing: Sequence[AlertRecord]
     pending: Sequence[Pending]
+    ended_lately: Sequence[AlertRecord]
+    """Over at the instant judged last: what fires again in it must not take their ids."""
 
 
 class AlertingStore(PartitionStore[AlertingChanges], Protocol):
@@ -66,8 +68,8 @@ class AlertingStore(PartitionStore[AlertingChanges], Protocol):
     attempted one becomes SUPERSEDED. One already there by its id is left alone.
     """
 
-    async def load(self, partition: int) -> Stored:
-        """Return the alerts that are not over, and what is pending."""
+    async def load(self, partition: int, *, judged_us: int) -> Stored:
+        """Return the alerts that are not over, what is pending, and what was over at `judged_us` or later."""
         ...
 
 

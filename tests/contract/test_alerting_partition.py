@@ -21,7 +21,7 @@ from shared.bus.embedded import EmbeddedBus
 from shared.bus.port import Outgoing
 from shared.clock import ManualClock
 from shared.codec import decode, to_cells, to_every_partition
-from shared.contracts.alerts import Alert
+from shared.contracts.alerts import Alert, AlertState
 from shared.contracts.backlog import Cell
 from shared.contracts.instants import SECOND_US, to_us
 from shared.contracts.records import Record
@@ -206,6 +206,25 @@ async def test_after_a_restart_an_alert_goes_on_and_is_not_said_again(world: Wor
     await world.tick(NOW_US + 9)
     [resolved] = await world.step()
     assert (fired.id, "resolved") == (resolved.id, resolved.state.value)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_fires_again_in_the_instant_in_which_it_ended_is_another_alert(
+    world: World, *, restarts: bool
+) -> None:
+    await world.start()
+    said: list[Alert] = []
+    for version, tickets in enumerate((3, 0, 3, 0, 3), start=1):
+        await world.cells(a_cell(version, created_us=created(tickets)))
+        await world.tick(NOW_US)
+        if restarts:
+            await world.start()
+        said += await world.step()
+    assert ["firing", "resolved"] * 2 + ["firing"] == [alert.state.value for alert in said]
+    ids = [alert.id for alert in said if alert.state is AlertState.FIRING]
+    assert 3 == len(set(ids))
+    assert [ids[-1]] == list(world.logic.firing)
+    assert [("chat", False)] == await world.told(said[-1])
 
 
 async def test_what_was_not_committed_is_said_the_same_after_a_restart(world: World) -> None:

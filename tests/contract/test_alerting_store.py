@@ -82,6 +82,9 @@ class World:
             )
         )
 
+    async def load(self, partition: int = 0, *, judged_us: int = NOW_US) -> Stored:
+        return await self.store.load(partition, judged_us=judged_us)
+
     async def due(self, receiver: str = "chat", *, now_us: int = NOW_US) -> Sequence[Delivery]:
         return await self.store.due((0,), receiver, now_us=now_us, limit=10)
 
@@ -152,16 +155,25 @@ def a_delivery(alert: AlertRecord, receiver: str = "chat", *, resolves: bool = F
 async def test_what_was_written_is_read_back_equal(world: World) -> None:
     waits = Pending("default", "backlog", "digest", (("queue", "b"),), 300)
     await world.commit(alerts=[an_alert()], pending=[waits])
-    assert Stored([an_alert()], [waits]) == await world.store.load(0)
+    assert Stored([an_alert()], [waits], []) == await world.load()
     assert an_alert() == await world.store.alert("default", "alert-1")
-    assert Stored([], []) == await world.store.load(1)
+    assert Stored([], [], []) == await world.load(1)
 
 
 async def test_an_alert_that_is_over_is_kept_but_no_longer_loaded(world: World) -> None:
     await world.commit(alerts=[an_alert()])
     await world.commit(alerts=[over(an_alert())])
-    assert Stored([], []) == await world.store.load(0)
+    assert Stored([], [], []) == await world.load()
     assert over(an_alert()) == await world.store.alert("default", "alert-1")
+
+
+async def test_an_alert_that_was_over_at_the_instant_judged_last_or_later_is_loaded(world: World) -> None:
+    ended_us = [200, 300, 400]
+    alerts = [over(an_alert(number, fired_at_us=at_us - 100)) for number, at_us in enumerate(ended_us)]
+    await world.commit(alerts=alerts)
+    assert [200, 300, 400] == [alert.resolved_at_us for alert in alerts]
+    assert Stored([], [], alerts[1:]) == await world.load(judged_us=300)
+    assert Stored([], [], []) == await world.load(1, judged_us=300)
 
 
 async def test_what_is_no_longer_pending_is_gone(world: World) -> None:
@@ -169,9 +181,9 @@ async def test_what_is_no_longer_pending_is_gone(world: World) -> None:
     await world.commit(pending=[waits])
     again = replace(waits, since_us=700, rule_digest="another")
     await world.commit(pending=[replace(waits, since_us=None), again])
-    assert Stored([], [again]) == await world.store.load(0)
+    assert Stored([], [again], []) == await world.load()
     await world.commit(pending=[replace(waits, since_us=None)])
-    assert Stored([], []) == await world.store.load(0)
+    assert Stored([], [], []) == await world.load()
 
 
 async def test_a_commit_of_a_former_owner_changes_nothing(world: World) -> None:
@@ -179,7 +191,7 @@ async def test_a_commit_of_a_former_owner_changes_nothing(world: World) -> None:
     await world.take_over()
     with pytest.raises(NotOwner):
         await world.commit(alerts=[an_alert()], deliveries=[a_delivery(an_alert())], epoch=former)
-    assert Stored([], []) == await world.store.load(0)
+    assert Stored([], [], []) == await world.load()
     assert [] == await world.due()
 
 

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from services.alerting.core.alerts import AlertRecord, Labels
+from services.alerting.core.alerts import AlertRecord, Labels, Pending
 from services.alerting.core.evaluator import Evaluator
 from services.alerting.core.rules import AGES, BadRule, Comparison, Measure, Rule
 from shared.contracts.backlog import Cell
@@ -145,7 +145,7 @@ class AlertRules(RuleBasedStateMachine):
         self.newest: dict[tuple[object, ...], Cell] = {}
         self.told: list[Seen] = []
         self.firing: dict[str, AlertRecord] = {}
-        self.pending: dict[tuple[str, Labels], object] = {}
+        self.pending: dict[tuple[str, Labels], Pending] = {}
 
     @initialize(drawn=rules())
     def begin(self, drawn: tuple[Rule, ...]) -> None:
@@ -213,7 +213,12 @@ class AlertRules(RuleBasedStateMachine):
     @rule(data=st.data())
     def restart(self, data: st.DataObject) -> None:
         self.evaluator = Evaluator("default", self.watched)
-        over = self.evaluator.restore(self.firing.values(), self.pending.values(), self.model.now_us)  # type: ignore[arg-type]
+        over = self.evaluator.restore(
+            self.firing.values(),
+            self.pending.values(),
+            self.model.now_us,
+            ended_lately=(),
+        )
         for cell in data.draw(st.permutations(list(self.newest.values()))):
             self.evaluator.apply(cell)
         assert [] == over

@@ -64,9 +64,9 @@ class SqlAlertingStore:
         """Write all of `commit`, or raise NotOwner having written nothing."""
         await transaction(self._engine, lambda connection: _commit(connection, commit))
 
-    async def load(self, partition: int) -> Stored:
-        """Return the alerts that are not over, and what is pending."""
-        return await read(self._engine, lambda connection: _load(connection, partition))
+    async def load(self, partition: int, *, judged_us: int) -> Stored:
+        """Return the alerts that are not over, what is pending, and what was over at `judged_us` or later."""
+        return await read(self._engine, lambda connection: _load(connection, partition, judged_us))
 
     # The courier's side.
 
@@ -251,12 +251,10 @@ def _heard(connection: Connection, over: Sequence[str]) -> set[tuple[str, str]]:
     return heard
 
 
-def _load(connection: Connection, partition: int) -> Stored:
-    firing = connection.execute(
-        select(ALERTS)
-        .where(_a.partition == partition, _a.resolved_at_us.is_(None))
-        .order_by(_a.fired_at_us, _a.id)
-    )
+def _load(connection: Connection, partition: int, judged_us: int) -> Stored:
+    alerts = select(ALERTS).where(_a.partition == partition).order_by(_a.fired_at_us, _a.id)
+    firing = connection.execute(alerts.where(_a.resolved_at_us.is_(None)))
+    ended_lately = connection.execute(alerts.where(_a.resolved_at_us >= judged_us))
     pending = connection.execute(select(PENDING).where(PENDING.c.partition == partition))
     return Stored(
         [_alert(row) for row in firing],
@@ -264,6 +262,7 @@ def _load(connection: Connection, partition: int) -> Stored:
             Pending(row.tenant, row.rule, row.rule_digest, _labels(row.labels), row.since_us)
             for row in pending
         ],
+        [_alert(row) for row in ended_lately],
     )
 
 

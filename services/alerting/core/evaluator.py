@@ -40,8 +40,7 @@ class Watched:
     """One rule on one group."""
 
     __slots__ = (
-        "alert", "due_us", "in_heap_us", "labels", "last_fired_us", "phase", "rule", "since_us", "told_pending_us",
-        "totals",
+        "alert", "due_us", "in_heap_us", "labels", "phase", "rule", "since_us", "told_pending_us", "totals",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, totals: Totals) -> None:
@@ -51,7 +50,6 @@ class Watched:
         self.phase = Phase.QUIET
         self.since_us = 0
         self.alert: AlertRecord | None = None
-        self.last_fired_us = -1
         self.told_pending_us: int | None = None
         self.due_us = _NEVER
         self.in_heap_us = _NEVER
@@ -72,6 +70,8 @@ class Evaluator:
         self._watched: dict[tuple[str, tuple[str, ...]], Watched] = {}
         self._pending_changed: dict[int, Watched] = {}
         self._dropped: list[Pending] = []
+        self._fired_us: dict[tuple[str, Labels], int] = {}
+        """When each rule fired last on each group."""
         self._dues: list[tuple[int, int, Watched]] = []
         self._waiting: list[tuple[int, int, Slot, Cell]] = []
         self._sequence = 0
@@ -106,24 +106,32 @@ class Evaluator:
         heapify(self._waiting)
 
     def restore(
-        self, firing: Iterable[AlertRecord], pending: Iterable[Pending], at_us: int
+        self,
+        firing: Iterable[AlertRecord],
+        pending: Iterable[Pending],
+        at_us: int,
+        *,
+        ended_lately: Iterable[AlertRecord],
     ) -> list[AlertRecord]:
         """Go on from what was stored, as of `at_us`; return the alerts that ended with their rule.
 
-        Called before `begin`, at most once.
+        `ended_lately` are those that were over at `at_us` or later: what fires again in the same instant is
+        another alert. Called before `begin`, at most once.
         """
         assert not self._begun
         self.now_us = at_us
+        for alert in ended_lately:
+            self._remember_fired(alert)
         over: list[AlertRecord] = []
         for alert in firing:
+            self._remember_fired(alert)
             watched = self._find(alert.rule, alert.rule_digest, alert.labels)
             if watched is None:
                 rule = self.rules.get(alert.rule)
                 over.append(ended(alert, at_us, alert.value, _why(rule)))
-                self._remember_fired(rule, alert)
                 continue
             watched.phase, watched.alert = Phase.FIRING, alert
-            watched.since_us, watched.last_fired_us = alert.since_us, alert.fired_at_us
+            watched.since_us = alert.since_us
         for waits in pending:
             watched = self._find(waits.rule, waits.rule_digest, waits.labels)
             if watched is None or waits.since_us is None or watched.phase is not Phase.QUIET:
@@ -135,20 +143,14 @@ class Evaluator:
 
     def _find(self, name: str, digest: str, labels: Labels) -> Watched | None:
         rule = self.rules.get(name)
-        if rule is None or rule.digest != digest:
-            return None
-        return self._of(rule, labels)
-
-    def _of(self, rule: Rule, labels: Labels) -> Watched | None:
-        if tuple(name for name, _ in labels) != rule.by:
+        if rule is None or rule.digest != digest or tuple(name for name, _ in labels) != rule.by:
             return None
         values = self._views[rule.view].group(tuple(value for _, value in labels)).values
         return self._watched[(rule.name, values)]
 
-    def _remember_fired(self, rule: Rule | None, alert: AlertRecord) -> None:
-        watched = None if rule is None else self._of(rule, alert.labels)
-        if watched is not None:
-            watched.last_fired_us = alert.fired_at_us
+    def _remember_fired(self, alert: AlertRecord) -> None:
+        key = (alert.rule, alert.labels)
+        self._fired_us[key] = max(alert.fired_at_us, self._fired_us.get(key, -1))
 
     # How time passes.
 
@@ -253,7 +255,8 @@ class Evaluator:
     def _fire(self, watched: Watched, now_us: int) -> AlertRecord:
         rule = watched.rule
         # Two alerts of one problem never share an instant, or they would share their id.
-        fired_at_us = max(watched.since_us + rule.for_us, watched.last_fired_us + 1)
+        last_us = self._fired_us.get((rule.name, watched.labels), -1)
+        fired_at_us = max(watched.since_us + rule.for_us, last_us + 1)
         of = fingerprint(self.tenant, rule.name, watched.labels)
         alert = AlertRecord(
             id=alert_id(of, fired_at_us),
@@ -270,7 +273,8 @@ class Evaluator:
             fired_at_us=fired_at_us,
             summary=rule.summary,
         )
-        watched.phase, watched.alert, watched.last_fired_us = Phase.FIRING, alert, fired_at_us
+        watched.phase, watched.alert = Phase.FIRING, alert
+        self._remember_fired(alert)
         return alert
 
     def _resolve(self, watched: Watched, now_us: int) -> AlertRecord:

@@ -27,6 +27,7 @@ from services.alerting.ports import (
     AlertingChanges,
     AlertingStore,
     Delivery,
+    Stored,
     Tally,
 )
 from services.alerting.worker.courier import Knock
@@ -104,8 +105,7 @@ class AlertingLogic:
     async def load(self, taken: Taken) -> None:
         """Read the whole topic and what was stored; nothing is judged yet."""
         self.judged_us = _note(taken.note).judged_us if taken.note else 0
-        stored = await self._parts.store.load(self.partition)
-        self._restore(stored.firing, stored.pending)
+        self._restore(await self._parts.store.load(self.partition, judged_us=self.judged_us))
         for tenant in self._parts.tenants_of(self.partition):
             self._tenant(tenant)
         reader = await self._parts.open_reader()
@@ -115,17 +115,18 @@ class AlertingLogic:
             await reader.close()
         self._loading = False
 
-    def _restore(self, firing: Sequence[AlertRecord], pending: Sequence[Pending]) -> None:
-        self.firing = {alert.id: alert for alert in firing}
-        for alert in firing:
+    def _restore(self, stored: Stored) -> None:
+        self.firing = {alert.id: alert for alert in stored.firing}
+        for alert in stored.firing:
             if alert.rule == CLOCK_STALE and alert.tenant == NO_TENANT:
                 self._stale.restore(alert)
-        tenants = {alert.tenant for alert in firing} | {each.tenant for each in pending}
+        tenants = {each.tenant for part in stored for each in part}
         for tenant in sorted(tenants - {NO_TENANT}):
             self._ended_with_rules += self._tenant(tenant).evaluator.restore(
-                (alert for alert in firing if alert.tenant == tenant),
-                (each for each in pending if each.tenant == tenant),
+                (alert for alert in stored.firing if alert.tenant == tenant),
+                (each for each in stored.pending if each.tenant == tenant),
                 self.judged_us,
+                ended_lately=(alert for alert in stored.ended_lately if alert.tenant == tenant),
             )
 
     async def _read_all(self, reader: Reader) -> None:

@@ -42,14 +42,16 @@ class SimulatedAlertingStore(Session):
         """Write all of `commit`, or nothing."""
         await self._write("commit", lambda: self._db.write(commit))
 
-    async def load(self, partition: int) -> Stored:
-        """Return the alerts that are not over, and what is pending."""
+    async def load(self, partition: int, *, judged_us: int) -> Stored:
+        """Return the alerts that are not over, what is pending, and what was over at `judged_us` or later."""
 
         def stored() -> Stored:
-            alerts = [row.alert for row in self._db.alerts.of(partition) if row.alert.firing]
+            alerts = [row.alert for row in self._db.alerts.of(partition)]
+            alerts.sort(key=lambda alert: (alert.fired_at_us, alert.id))
             return Stored(
-                sorted(alerts, key=lambda alert: (alert.fired_at_us, alert.id)),
+                [alert for alert in alerts if alert.resolved_at_us is None],
                 [row.pending for row in self._db.pending.of(partition)],
+                [alert for alert in alerts if (alert.resolved_at_us or -1) >= judged_us],
             )
 
         return await self._read("load", stored)
