@@ -20,6 +20,8 @@ FOUND: Final = {
     453: "a later edit changed which policy a ticket had been given before it",
     499: "between an edit and the next observation of a ticket, what the edit brought about was passed over",
     567: "the same, for tickets that bounced",
+    36861: "a ticket that moved before an edit of the past had reached it kept a breach that is none by it",
+    38567: "the same, of a warning that the past has by the edit",
     20407: "a message of an absorbed ticket that was ahead of its survivor's clock did not count at its time",
 }
 

@@ -38,7 +38,7 @@ from services.aging.core.lateness import heard_by, is_ahead, is_late, late_ticke
 from services.aging.core.mark import MARKS_MAX
 from services.aging.core.memory import Memory
 from services.aging.core.pulled import pulled_into, pulled_onto
-from services.aging.core.rederive import Derived, derive_again
+from services.aging.core.rederive import Derived, cause_of, derive_again
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket, copied
 from shared.contracts.backlog import Cause
@@ -65,7 +65,7 @@ class Backlog(Memory):
         for id_ in ids:
             known = self._known(outcome, loaded, id_)
             if known is not None and self._asks_timeline(id_, known, clock_us):
-                self._derive_again(outcome, loaded, id_, [], clock_us, again=True)
+                self._judge(outcome, loaded, id_, known, clock_us, until_us=clock_us, counts=True)
         self._count()
         return outcome
 
@@ -275,36 +275,50 @@ class Backlog(Memory):
         self._state(outcome, id_, moved, news(moved, drafts), clock_us, cause)
 
     def _derive_again(
-        self,
-        outcome: Outcome,
-        loaded: Loaded,
-        id_: TicketId,
-        items: Sequence[Item],
-        until_us: int,
-        *,
-        waking: bool = False,
-        again: bool = False,
-    ) -> None:
+        self, outcome: Outcome, loaded: Loaded, id_: TicketId, items: Sequence[Item], until_us: int,
+        *, waking: bool = False,
+    ) -> None:  # fmt: skip
         was = self._known(outcome, loaded, id_)
-        derive = partial(
-            derive_again, id_, was,
-            marks=loaded.marks.get(id_, ()), registers=loaded.registers.get(id_, ()),
-            terms=self.terms.of(id_[0]), former=self._former(id_, was), until_us=until_us, again=again,
-        )  # fmt: skip
+        if was is not None and self._former(id_, was) is not None:
+            # First what terms that judge the past anew bring about: it is not by what came meanwhile.
+            counts = self.adoption.telling
+            self._judge(outcome, loaded, id_, was, until_us, until_us=was.advanced_us, counts=counts)
+            was = self._known(outcome, loaded, id_)
+        derive = self._deriving(loaded, id_, was, until_us)
         derived = self._attempt(partial(derive, items=items))
         if isinstance(derived, Failed) and len(items) > 1:
             items, derived = self._derive_singly(outcome, derive, items)
         if isinstance(derived, Failed):
             self._give_up(outcome, id_, items, derived.error, waking=waking)
             return
-        cause = Cause.CONFIGURATION if again else _cause(items, was, waking=waking)
-        self._take(outcome, id_, was, derived, until_us, cause=cause)
+        self._take(outcome, id_, was, derived, until_us, cause=cause_of(items, was, waking=waking))
         if any(dated.mark.pulled for dated in derived.added):
             timeline = sorted((*loaded.marks.get(id_, ()), *derived.added), key=lambda dated: dated.order)
             added = {dated.order for dated in derived.added}
             outcome.pulled += [(id_, one) for one in pulled_into(timeline, added)]
-        if again:
+
+    def _judge(
+        self, outcome: Outcome, loaded: Loaded, id_: TicketId, was: Ticket, clock_us: int,
+        *, until_us: int, counts: bool,
+    ) -> None:  # fmt: skip
+        """State at `clock_us` what the terms of now make of the ticket up to `until_us`."""
+        derive = self._deriving(loaded, id_, was, until_us)
+        derived = self._attempt(partial(derive, items=(), stated_us=clock_us, again=True))
+        if isinstance(derived, Failed):
+            self._give_up(outcome, id_, (), derived.error, waking=False)
+            return
+        self._take(outcome, id_, was, derived, clock_us, cause=Cause.CONFIGURATION)
+        if counts:
             self.adoption.judged(id_[0], derived.statements)
+
+    def _deriving(
+        self, loaded: Loaded, id_: TicketId, was: Ticket | None, until_us: int
+    ) -> Callable[..., Derived]:
+        return partial(
+            derive_again, id_, was,
+            marks=loaded.marks.get(id_, ()), registers=loaded.registers.get(id_, ()),
+            terms=self.terms.of(id_[0]), former=self._former(id_, was), until_us=until_us,
+        )  # fmt: skip
 
     def _derive_singly(
         self, outcome: Outcome, derive: Callable[..., Derived], items: Sequence[Item]
@@ -322,15 +336,9 @@ class Backlog(Memory):
         return good, derived
 
     def _take(
-        self,
-        outcome: Outcome,
-        id_: TicketId,
-        was: Ticket | None,
-        derived: Derived,
-        clock_us: int,
-        *,
-        cause: Cause,
-    ) -> None:
+        self, outcome: Outcome, id_: TicketId, was: Ticket | None, derived: Derived, clock_us: int,
+        *, cause: Cause,
+    ) -> None:  # fmt: skip
         outcome.registers += derived.registers
         outcome.told += derived.told
         outcome.repeated += derived.repeated
@@ -385,12 +393,3 @@ class Backlog(Memory):
 
 def _too_many(arrival: Arrival) -> Refused:
     return Refused(arrival.origin, Refusal.TOO_MANY_MARKS, f"{MARKS_MAX} marks are the most a ticket takes")
-
-
-def _cause(items: Sequence[Item], was: Ticket | None, *, waking: bool) -> Cause:
-    arrivals = [item for item in items if isinstance(item, Arrival)]
-    if waking or any(arrival.mark.run is not None for arrival in arrivals):
-        return Cause.IMPORT
-    if not arrivals:
-        return Cause.MERGE
-    return Cause.OBSERVED if was is None else Cause.LATE

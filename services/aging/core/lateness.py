@@ -74,6 +74,8 @@ def is_late(ticket: Ticket, arrival: Arrival, terms: Terms) -> bool:
     """Return whether `arrival` cannot extend `ticket` as it stands."""
     if ticket.merged or shows_link(arrival.mark):
         return True
+    if ticket.generation < terms.judged:  # its past is to be judged anew first, and who moves it forgets that
+        return True
     # A timer due by the record's clock fires before the record, whose time may be earlier.
     due_us = ticket.due_us
     if due_us is not None and arrival.mark.time_us <= due_us <= arrival.clock_us:

@@ -19,7 +19,7 @@ from services.aging.core.mark import MARKS_MAX, identity_of, without_repeats
 from services.aging.core.merges import heard, ignores_own_link, known_links, tell_survivors
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket
-from shared.contracts.backlog import FactType
+from shared.contracts.backlog import Cause, FactType
 from shared.contracts.tickets import Absorbed
 
 
@@ -51,13 +51,16 @@ def derive_again(
     terms: Terms,
     former: Terms | None = None,
     until_us: int,
+    stated_us: int | None = None,
     again: bool = False,
 ) -> Derived:
     """Return the ticket with `items` added to its `marks` (in order) and `registers`.
 
     `was` is the ticket as stated before; None if nothing was ever stated of it (first sight, waking).
     `former`: the terms it was stated by, if the past was judged anew since. `again`: even if nothing came.
+    `stated_us`: when it is stated, if that is later than `until_us`.
     """
+    now_us = until_us if stated_us is None else stated_us
     arrivals = [item for item in items if isinstance(item, Arrival)]
     added, repeated, too_many = _added(marks, arrivals, is_erased=was is not None and was.erased)
     timeline = without_content(id_[1], sorted((*marks, *added.values()), key=lambda dated: dated.order))
@@ -68,7 +71,7 @@ def derive_again(
     ticket, after, links = _derive(id_[1], timeline, tuple(linked.values()), terms, until_us)
     before = _stated(was, marks, registers, former or terms)
     statements, turns = changes(before, after, was.turns if was is not None else None)
-    statements += _restated(before, after, until_us)
+    statements += _restated(before, after, now_us)
     telling = tell_survivors(
         *id_,
         was,
@@ -76,7 +79,7 @@ def derive_again(
         links=links,
         marks=without_repeats([dated.mark for dated in timeline]),
         messages=heard(linked.values()),
-        now_us=until_us,
+        now_us=now_us,
     )
     ticket.turns, ticket.revision, ticket.told = turns, telling.revision, telling.told
     ticket.version = was.version if was is not None else 0
@@ -134,6 +137,16 @@ def _newer(registers: Sequence[Absorbed], arrived: Sequence[Absorbed]) -> dict[s
             known[register.ticket] = told_by(register)
             newer[register.ticket] = register
     return newer
+
+
+def cause_of(items: Sequence[Item], was: Ticket | None, *, waking: bool) -> Cause:
+    """Return why what `items` bring about is stated now, though their ticket was stated (`was`) without them."""
+    arrivals = [item for item in items if isinstance(item, Arrival)]
+    if waking or any(arrival.mark.run is not None for arrival in arrivals):
+        return Cause.IMPORT
+    if not arrivals:
+        return Cause.MERGE
+    return Cause.OBSERVED if was is None else Cause.LATE
 
 
 def told_by(register: Absorbed) -> tuple[int, int]:

@@ -305,6 +305,27 @@ async def test_what_comes_in_one_batch_with_an_edit_counts_when_its_ticket_is_ju
     assert {2} == {one.instance for one in worker.facts() if one.type is FactType.AGE_CROSSED}
 
 
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("hour", [0.5, 36])
+async def test_what_comes_with_an_edit_of_the_past_does_not_spare_its_ticket_the_judgement(
+    worker: Worker, *, left: bool, hour: float
+) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=20))
+    worker.append(at(0), seen(hours=0))
+    if left:
+        worker.append(at(30), seen(hours=30, status=Status.SOLVED))
+    await worker.rest(at(35))
+    back = [hours(), hours(closed=["2023-11-15"], since_us=at(1), why="power cut")]
+    configure(worker, 2, at(36), calendar=back, sla=policies(resolution=20))
+    worker.append(at(36), seen(hours=hour, queue="first"))
+    await worker.rest(at(37))
+    excused = [(one.turn, one.cause) for one in worker.facts() if one.type is FactType.SLA_BREACHED]
+    assert [(0, Cause.TIME), (1, Cause.CONFIGURATION)] == excused
+    assert [("desk:1", "sla.met", 30.0, 0)] * left == said(worker, FactType.SLA_MET)
+    assert [from_us(at(37))] == [one.at for one in worker.facts() if one.type is FactType.SLA_RESTATED]
+    assert [1] == [notice.excused for notice in worker.all(TermsAdopted)]
+
+
 async def test_what_an_edit_brings_about_before_the_next_observation_is_stated_by_it(worker: Worker) -> None:
     configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
     worker.append(at(0), seen(hours=0))
