@@ -342,8 +342,9 @@ ALERTING: Final = (
         [
             Edit(
                 "services.alerting.worker.partition:AlertingLogic.load",
-                "self._restore(stored.firing, stored.pending)",
-                "self._restore((), stored.pending)",
+                "self._restore(await self._parts.store.load(self.partition, judged_us=self.judged_us))",
+                "self._restore((await self._parts.store.load(self.partition, judged_us=self.judged_us))"
+                "._replace(firing=()))",
             )
         ],
     ),
