@@ -62,6 +62,8 @@ class Adopting:
         note.configs.append((number, at_us))
         since_us = reaches_back_us(former, later, at_us)
         if since_us is not None and note.read:
+            if note.judging is not None:  # what the version before reached back to is not all judged yet
+                since_us = min(since_us, note.judging[0])
             note.judging = (since_us, "", "")
         backlog.adopt(terms, at_us=at_us)
         note.adoption = backlog.adoption.kept()

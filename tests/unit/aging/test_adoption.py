@@ -187,6 +187,24 @@ async def test_a_holiday_of_the_past_excuses_with_its_reason_also_tickets_that_l
     assert ("desk:1", "sla.breached", 44.0, 0) in said(worker, FactType.SLA_BREACHED)
 
 
+async def test_an_edit_that_reaches_back_less_far_leaves_nothing_of_the_one_before_unjudged(
+    worker: Worker,
+) -> None:
+    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=20))
+    worker.append(at(0), seen("desk:2", hours=0))
+    worker.append(at(30), seen("desk:2", hours=30, status=Status.SOLVED))
+    await worker.rest(at(200))
+    back = [hours(), hours(closed=["2023-11-15"], since_us=at(1), why="power cut")]
+    configure(worker, 2, at(200), calendar=back, sla=policies(resolution=20))
+    back = [*back, hours(closed=["2023-11-15", "2023-11-21"], since_us=at(150), why="strike")]
+    configure(worker, 3, at(200), calendar=back, sla=policies(resolution=20))
+    await worker.rest(at(201))
+    assert [("desk:2", "sla.breached", 20.0, 0), ("desk:2", "sla.breached", 20.0, 1)] == said(
+        worker, FactType.SLA_BREACHED
+    )
+    assert [("desk:2", "sla.met", 30.0, 0)] == said(worker, FactType.SLA_MET)
+
+
 async def test_a_breach_that_only_moves_is_neither_excused_nor_a_new_one(worker: Worker) -> None:
     configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=20))
     worker.append(at(0), seen(hours=0))
