@@ -19,6 +19,7 @@ _EVENTS: Final = (30, 80, 160)
 _TICKETS: Final = (1, 3, 8, 20)
 _SECTIONS: Final = (("age",), ("sla",), ("calendars",), ("age", "sla"), ("age", "sla", "calendars"))
 _SETTLE_US: Final = 5 * SECOND_US
+_NEAR_US: Final = 2 * SECOND_US
 
 
 def people(world: World, history: Sequence[Shown] = ()) -> int:
@@ -70,5 +71,8 @@ def _edits(world: World, span_us: int) -> None:
     count = random.choice((0, 0, 1, 2, 3))
     if count == 0 and random.random() < 0.5:
         return  # nobody ever publishes a configuration: the defaults hold
-    edits = [(START_US + int(random.random() * span_us), random.choice(_SECTIONS)) for _ in range(count)]
+    # One right after the other: the first is still reaching tickets, slice by slice, when the next comes.
+    near_us = min(span_us, random.choice((span_us, span_us, _NEAR_US)))
+    first_us = START_US + int(random.random() * (span_us - near_us))
+    edits = [(first_us + int(random.random() * near_us), random.choice(_SECTIONS)) for _ in range(count)]
     world.outside.begin("operator", world.outside.edit(world.document, sorted(edits)))
