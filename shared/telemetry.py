@@ -11,6 +11,7 @@ import logging
 import platform
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, MutableMapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NamedTuple, TextIO
@@ -41,6 +42,12 @@ _QUIETER: Final = {"aiokafka": logging.WARNING, "sqlalchemy": logging.WARNING, "
                    "asyncio": logging.WARNING, "httpx2": logging.WARNING,
                    "httpcore2": logging.WARNING, "uvicorn": logging.WARNING}  # fmt: skip
 
+_TALKATIVE: Final = ("aiokafka",)
+"""Libraries that say of each try that a broker is away, some fifty times a second."""
+REPEATS_EVERY_S: Final = 10.0
+_TEMPLATES_MAX: Final = 200
+"""Messages kept apart. A library has a few dozen; beyond, counting begins anew."""
+
 
 class Build(NamedTuple):
     """What is running."""
@@ -64,7 +71,7 @@ def configure(
     """Send all logs of this process to `stream` (stderr), `always` in every line. May be called again.
 
     `pretty` None: columns and colours on a terminal, JSON otherwise. Standard output stays free for
-    results.
+    results. What a talkative library repeats is written once in REPEATS_EVERY_S, with the number of lines left out.
     """
     stream = stream or sys.stderr
     pretty = stream.isatty() if pretty is None else pretty
@@ -91,6 +98,7 @@ def configure(
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    handler.addFilter(_Repeats())
     _route(handler, lowest)
 
 
@@ -108,6 +116,35 @@ def _route(handler: logging.Handler, lowest: int) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+
+
+class _Repeats(logging.Filter):
+    """Lets a message of a talkative library pass once in a while, and says how often it was said meanwhile.
+
+    Messages are the same if their templates are: which broker it was this time is in the one that is written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written_s: dict[tuple[str, str], float] = {}
+        self._left_out: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to write `record`."""
+        if record.name.partition(".")[0] not in _TALKATIVE:
+            return True
+        key = (record.name, str(record.msg))
+        # A clock that was set back lets one line pass too many, not none for an hour.
+        if 0 <= record.created - self._written_s.get(key, -REPEATS_EVERY_S) < REPEATS_EVERY_S:
+            self._left_out[key] += 1
+            return False
+        if len(self._written_s) >= _TEMPLATES_MAX:
+            self._written_s.clear()
+            self._left_out.clear()
+        self._written_s[key] = record.created
+        if left_out := self._left_out.pop(key, 0):
+            record.msg, record.args = f"{record.getMessage()} (and {left_out} lines like it)", ()
+        return True
 
 
 def _adding(always: Mapping[str, str]) -> structlog.typing.Processor:

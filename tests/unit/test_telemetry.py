@@ -79,5 +79,40 @@ def test_no_secret_reaches_the_log_by_any_way(pretty: bool) -> None:
     assert 5 <= text.count(telemetry.REDACTED)
 
 
+def said_at(second: float, name: str, message: str, *parts: object) -> None:
+    """Log as a library would at that instant."""
+    record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, parts, None)
+    record.created = second
+    logging.getLogger(name).handle(record)
+
+
+def test_what_a_library_says_at_each_try_is_written_once_in_a_while_with_how_often_it_was_said() -> None:
+    stream = io.StringIO()
+    telemetry.configure(stream=stream)
+    for port in range(50):
+        said_at(100 + port / 10, "aiokafka.conn", "no connection to %s:%s", "broker", port)
+        said_at(100 + port / 10, "aiokafka.conn", "of another kind")
+        said_at(100 + port / 10, "shared.x", "ours")
+    said_at(100 + telemetry.REPEATS_EVERY_S, "aiokafka.conn", "no connection to %s:%s", "broker", 9092)
+    said_at(100 + telemetry.REPEATS_EVERY_S, "aiokafka.conn", "no connection to %s:%s", "broker", 9093)
+    said_at(50, "aiokafka.conn", "no connection to %s:%s", "broker", 9094)  # the clock was set back
+    said = [str(line["event"]) for line in lines(stream)]
+    assert 50 == said.count("ours")
+    assert [
+        "no connection to broker:0",
+        "of another kind",
+        "no connection to broker:9092 (and 49 lines like it)",
+        "no connection to broker:9094 (and 1 lines like it)",
+    ] == [line for line in said if line != "ours"]
+
+
+def test_what_a_library_never_says_twice_is_all_written() -> None:
+    stream = io.StringIO()
+    telemetry.configure(stream=stream)
+    for number in range(1_000):
+        said_at(100, "aiokafka", f"{number}")
+    assert [f"{number}" for number in range(1_000)] == [line["event"] for line in lines(stream)]
+
+
 def test_the_build_is_named() -> None:
     assert telemetry.build().version
