@@ -23,7 +23,7 @@ from typing import Any, Final, Self
 import httpx2
 import yaml
 
-from tests.servers.child import Child, free_port, wait_until
+from tests.servers.child import POLL_S, Child, free_port, wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MAPPINGS: Final = ROOT / "tests" / "data" / "mappings"
@@ -114,7 +114,8 @@ class Process:
     def ready(self) -> bool:
         """Whether /readyz answers 200 now."""
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            # Without certificates, which cost more to load than the process needs to answer.
+            return httpx2.get(f"{self.url}/readyz", timeout=5, verify=False).status_code == 200
         except httpx2.TransportError:
             return False
 
@@ -310,9 +311,14 @@ def with_aging(deployment: Deployment, number: int) -> Deployment:
 
 
 def eventually(
-    look: Callable[[], Any], good: Callable[[Any], bool], what: str, *, deadline_s: float = 60.0
+    look: Callable[[], Any],
+    good: Callable[[Any], bool],
+    what: str,
+    *,
+    deadline_s: float = 60.0,
+    poll_s: float = POLL_S,
 ) -> Any:
-    """Return the first thing seen that is good; the failure shows the last one."""
+    """Return the first thing seen that is good; the failure shows the last one. Only look: it is done often."""
     seen: list[Any] = []
 
     def holds() -> bool:
@@ -320,7 +326,7 @@ def eventually(
         return good(seen[0])
 
     try:
-        wait_until(holds, what, deadline_s=deadline_s)
+        wait_until(holds, what, deadline_s=deadline_s, poll_s=poll_s)
     except TimeoutError as error:
         raise AssertionError(f"{error}; last seen: {seen}") from None
     return seen[0]

@@ -22,6 +22,8 @@ RULES: Final = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
 DASHBOARD: Final = ROOT / "deploy" / "grafana" / "dashboards" / "backlog-overview.json"
 RATE_INTERVAL: Final = "30s"
 SPANNED_S: Final = 60.0
+WORK_EVERY_S: Final = 0.5
+"""Twice between two scrapes: a rate needs work that goes on, and no more of it than that."""
 LONG_AGO: Final = "2026-01-01T00:00:00Z"
 FIGURES: Final = {
     "backlog_tickets", "backlog_oldest_ticket_created_timestamp_seconds", "backlog_combined_ticket_age_seconds",
@@ -115,7 +117,7 @@ def test_it_is_scraped_its_rules_load_and_every_panel_has_data(
         desk.work()
         return [(title, expression) for title, expression in wanted if not prometheus.query(expression)]
 
-    eventually(empty, lambda seen: not seen, "data in every panel", deadline_s=SPANNED_S)
+    eventually(empty, lambda seen: not seen, "data in every panel", deadline_s=SPANNED_S, poll_s=WORK_EVERY_S)
     [total] = prometheus.query("tenant:backlog_tickets:sum")
     assert "default" == total["metric"]["tenant"]
     eventually(
@@ -149,7 +151,7 @@ def assert_rules_hold(prometheus: PrometheusServer, desk: Desk) -> None:
         desk.work()
         return [name for name in recorded if not prometheus.query(name)]
 
-    eventually(silent, lambda seen: not seen, "recorded series", deadline_s=SPANNED_S)
+    eventually(silent, lambda seen: not seen, "recorded series", deadline_s=SPANNED_S, poll_s=WORK_EVERY_S)
     assert [] == prometheus.query('ALERTS{alertstate="firing"}')
 
 

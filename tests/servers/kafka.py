@@ -166,7 +166,11 @@ class KafkaServer:
         self.close()
 
     def _command(self, main_class: str, *arguments: str) -> list[str]:
-        flags = [f"-Xmx{self._heap}", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        # The second compiler pays after minutes of load; most nodes here live for less.
+        flags = [
+            f"-Xmx{self._heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        ]  # fmt: skip
         return [_java(), *flags, "-cp", f"{self._jars}/*", main_class, *arguments]
 
     def _format(self, properties: Path) -> None:
