@@ -204,6 +204,7 @@ class KafkaServer:
             "broker.session.timeout.ms": "2000",  # a killed node is let in again only after its old session
             "broker.heartbeat.interval.ms": "500",
             "group.min.session.timeout.ms": "500",
+            "log.initial.task.delay.ms": "500",  # or a young node forgets nothing for half a minute
             "log.retention.check.interval.ms": "2000",
             "log.cleaner.backoff.ms": "500",
             "controlled.shutdown.enable": "false",

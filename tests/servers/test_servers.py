@@ -119,8 +119,9 @@ def test_prometheus_scrapes_what_it_is_told_to(prometheus: PrometheusServer, fre
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
 def test_a_server_ends_with_the_process_that_started_it(end: signal.Signals) -> None:
     program = (
-        "import time\n"
+        "import signal, time\n"
         "from tests.servers.postgres import PostgresServer\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells start what runs beside without it
         "with PostgresServer() as server:\n"
         "    print(server.port, server.log.parent, flush=True)\n"
         "    time.sleep(60)\n"
