@@ -38,11 +38,14 @@ CONNECTION_WAIT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 10.0
 STATEMENT_TIMEOUT_S: Final = 60.0
 """Longer than any statement of ours; ends a wait for a database that has gone silent."""
+STANDSTILL_S_MAX: Final = 15.0
+"""A process that stops in the middle of a transaction (frozen, paused, cut off) loses it after this, and with it the
+row that its successor waits for; longer than any pause of one that is well."""
 # What no retry can mend, by SQLSTATE class or code: credentials, unknown database, schema or table.
 _MISCONFIGURED_STATES: Final = ("28", "3D", "3F", "42")
 # What passes: connection, operator intervention, resources, lock and serialisation failures, and a
-# read-only server (25006), as a primary is while it fails over.
-_UNAVAILABLE_STATES: Final = ("08", "57", "53", "40", "55", "58", "25006")
+# read-only server (25006), as a primary is while it fails over, and a transaction lost by a standstill (25P03).
+_UNAVAILABLE_STATES: Final = ("08", "57", "53", "40", "55", "58", "25006", "25P03")
 _MISCONFIGURED_TEXTS: Final = (
     "no such table", "no such column", "readonly database", "unable to open database file",
     "file is not a database", "malformed",
@@ -84,7 +87,10 @@ def open_engine(url: str) -> Engine:
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": STATEMENT_TIMEOUT_S,
-            "server_settings": {"application_name": "barometer"},
+            "server_settings": {
+                "application_name": "barometer",
+                "idle_in_transaction_session_timeout": str(int(STANDSTILL_S_MAX * 1_000)),
+            },
         },
     )
 

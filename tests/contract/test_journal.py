@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.bus.port import LogIdentity
-from shared.sql.engine import Engine, opened, read, transaction
-from shared.sql.port import Commit, NotOwner, PositionMismatch, Taken
+from shared.sql import engine as engines
+from shared.sql.engine import Engine, opened, read, transaction, translated
+from shared.sql.port import Commit, NotOwner, PositionMismatch, StoreUnavailable, Taken
 from shared.sql.upsert import delete_by_keys, insert_missing, select_by_keys, upsert
 from tests.contract.journals import (
     LOG,
@@ -224,3 +226,34 @@ async def test_reading_does_not_wait_for_a_writer(engine: Engine) -> None:
             return thread.submit(asyncio.run, stored_by_others()).result()
 
     assert ([], [], [(mine, None, 0)]) == await transaction(engine, write_and_look)
+
+
+async def test_who_stands_still_in_the_middle_of_a_commit_holds_up_its_successor_no_longer_than_allowed(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "STANDSTILL_S_MAX", 1.0)
+    async with opened(postgres_url) as still, opened(postgres_url) as other:
+        assert isinstance(still, AsyncEngine)
+        await transaction(still, METADATA.create_all)
+        mine = (await SqlJournal(still).taken()).epoch
+        successors: list[Taken] = []
+
+        async def take_over() -> None:
+            async with asyncio.timeout(20):
+                successors.append(await SqlJournal(other).taken())
+
+        with pytest.raises(StoreUnavailable):
+            await _standing_still(still, a_commit(mine, 5), take_over)
+        [successor] = successors
+        assert mine < successor.epoch
+        assert ([], [], [(successor.epoch, None, 0)]) == await SqlJournal(still).stored()
+
+
+async def _standing_still(
+    engine: AsyncEngine, commit: Commit[Row], meanwhile: Callable[[], Awaitable[None]]
+) -> None:
+    """Commit, but do nothing for as long as `meanwhile` takes once everything was written."""
+    with translated(engine):
+        async with engine.begin() as connection:
+            await connection.run_sync(write, commit)
+            await meanwhile()
