@@ -11,8 +11,11 @@ export PATH="$bin:$PATH"
 unset PYTHONDONTWRITEBYTECODE
 
 # Everything that is acknowledged was synced to disk, here thousands of times for nobody: what these tests kill is
-# processes, never the machine. So files lie in memory, where there is plenty.
-if [ -z "${TMPDIR:-}" ] && [ "$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt $((4 << 20)) ] 2>/dev/null; then
+# processes, never the machine. So files lie in memory, where there is plenty (KiB).
+plenty() { [ "${1:-0}" -gt "$2" ] 2>/dev/null; }
+if [ -z "${TMPDIR:-}" ] &&
+  plenty "$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" $((4 << 20)) &&
+  plenty "$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo 2>/dev/null)" $((10 << 20)); then
   TMPDIR=$(mktemp -d /dev/shm/barometer-XXXXXX) && export TMPDIR
   chmod 711 "$TMPDIR"  # PostgreSQL runs as another user
   trap 'rm -rf "$TMPDIR"' EXIT

@@ -26,6 +26,8 @@ TICKET_COLUMNS: Final = (
     "wait_reason", "kind", "priority", "channel", "queue", "assignee", "segment", "category", "subject",
 )  # fmt: skip
 SETTLE_S: Final = 180.0
+LOOK_EVERY_S: Final = 0.2
+"""A look at a database or at the bus is a new connection, and a reading of all there is."""
 _PAGE: Final = 5_000
 _WAIT_MS: Final = 500
 
@@ -177,6 +179,7 @@ def settled(deployment: Deployment, *, deadline_s: float = SETTLE_S) -> None:
         lambda seen: all(seen[0].get(each, 0) >= end for each, end in ends.items()) and not seen[1],
         f"the end of the log {ends}",
         deadline_s=deadline_s,
+        poll_s=LOOK_EVERY_S,
     )
     newest = dict(rows(url, "SELECT partition, max(number) FROM outbox GROUP BY partition"))
     eventually(
@@ -184,4 +187,5 @@ def settled(deployment: Deployment, *, deadline_s: float = SETTLE_S) -> None:
         lambda seen: all(seen.get(each, number + 1) > number for each, number in newest.items()),
         f"the confirmation of the blocks {newest}",
         deadline_s=deadline_s,
+        poll_s=LOOK_EVERY_S,
     )

@@ -33,7 +33,7 @@ from tests.e2e.harness import (
     surroundings,
     three_processes,
 )
-from tests.e2e.records import acknowledged
+from tests.e2e.records import LOOK_EVERY_S, acknowledged
 from tests.e2e.truth import Known, Log, assert_same, known, live_figures_are_true, real_logs
 from tests.servers.child import wait_until
 from tests.servers.kafka import KafkaServer
@@ -145,8 +145,9 @@ def importing(deployment: Deployment, log: Log) -> Iterator[None]:
         try:
             # One that begins while the bus is away says so and ends: that is another story.
             wait_until(
-                lambda: any(one.run for one in acknowledged(deployment)), "the import", deadline_s=TRIES_S
-            )
+                lambda: any(one.run for one in acknowledged(deployment)),
+                "the import", deadline_s=TRIES_S, poll_s=LOOK_EVERY_S,
+            )  # fmt: skip
             yield
             _, complaints = child.communicate(timeout=COMMAND_S)
         finally:
@@ -247,8 +248,9 @@ def test_an_import_that_was_killed_is_made_good_by_the_same_command(
             stderr=subprocess.DEVNULL,
         ) as child:
             wait_until(
-                lambda: len(acknowledged(deployment)) > len(log.rows) // 10, "a tenth", deadline_s=TRIES_S
-            )
+                lambda: len(acknowledged(deployment)) > len(log.rows) // 10,
+                "a tenth", deadline_s=TRIES_S, poll_s=LOOK_EVERY_S,
+            )  # fmt: skip
             child.kill()
         assert -signal.SIGKILL == child.returncode, "it had ended before"
         deployment.import_log(log.path, log.mapping)

@@ -24,7 +24,7 @@ from tests.e2e.harness import (
     three_processes,
     with_aging,
 )
-from tests.e2e.records import acknowledged, rows
+from tests.e2e.records import LOOK_EVERY_S, acknowledged, rows
 from tests.e2e.truth import Log, assert_same, known, live_figures_are_true, real_logs
 from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer
@@ -71,6 +71,7 @@ def shared_by(deployment: Deployment, *members: str) -> None:
         lambda seen: seen == set(members),
         f"owners {members}",
         deadline_s=DEADLINE_S,
+        poll_s=LOOK_EVERY_S,
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.harness import Process, eventually, with_aging
 from tests.faults.count import EVENTS
 from tests.faults.raw import rows
-from tests.faults.world import World
+from tests.faults.world import LOOK_EVERY_S, World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(300)]
 
@@ -39,7 +39,7 @@ def shared_by(world: World, members: set[str]) -> None:
     eventually(
         lambda: owners(world),
         lambda seen: set(seen) == PARTITIONS and {owner for owner, _ in seen.values()} == members,
-        f"the partitions with {members}", deadline_s=SHARED_S,
+        f"the partitions with {members}", deadline_s=SHARED_S, poll_s=LOOK_EVERY_S,
     )  # fmt: skip
 
 

@@ -59,6 +59,8 @@ class World:
     desk: Desk
     tail: Tail
     recoveries: dict[str, list[Recovery]] = field(default_factory=dict)
+    _decoded: dict[str, list[Raw]] = field(default_factory=dict)
+    """What the tail has found, decoded once."""
 
     @property
     def processes(self) -> Mapping[str, Process]:
@@ -70,8 +72,10 @@ class World:
         url = self.deployment.databases["aging"]
         marks = rows(url, "SELECT ticket, count(*) FROM marks GROUP BY ticket")
         tickets = rows(url, "SELECT ticket, status, queue, open, created_us FROM tickets")
-        topics = {topic: list(map(_raw, records)) for topic, records in self.tail.look().items()}
-        seen = Seen(topics, tickets, dict(marks), tuple(self.receiver.received))
+        for topic, records in self.tail.look().items():
+            decoded = self._decoded.setdefault(topic, [])
+            decoded += map(_raw, records[len(decoded) :])
+        seen = Seen(self._decoded, tickets, dict(marks), tuple(self.receiver.received))
         return count(self.desk.stories.values(), seen)
 
     def settled(self, deadline_s: float = SETTLE_S) -> Count:
@@ -128,7 +132,7 @@ class World:
     def _stated(self, queue: str, begin_us: int) -> float:
         times = [
             raw.time_ms
-            for raw in map(_raw, self.tail.found[FACTS])
+            for raw in self._decoded[FACTS]
             if raw.data.get("queue") == queue and raw.data["type"] == "ticket.opened"
         ]
         return max(times) / 1e3 - begin_us / 1e6
