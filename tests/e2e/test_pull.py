@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ NUMBERS = range(1, 21)
 LOST = {2, 3, 5, 7, 11, 13, 17}
 LOST_LATER = {1, 4, 9, 16}
 WAIT_S = 60.0
+PROMISE = {"policies": [{"name": "support", "clocks": {"first_response": {"target": "4h"}}}]}
 _PULLED = re.compile(r'^barometer_pulled_total\{outcome="(\w+)",source="tracker"\} (\S+)$', re.MULTILINE)
 
 
@@ -47,7 +48,7 @@ class Tracker(GitHubDesk):
 
 
 @contextmanager
-def watched(tmp_path: Path) -> Iterator[tuple[Tracker, Deployment]]:
+def watched(tmp_path: Path, **more: Any) -> Iterator[tuple[Tracker, Deployment]]:
     """Give a tracker and a Barometer that hears from it and asks it."""
     tracker = Tracker()
     with served_beside(tracker) as url:
@@ -59,13 +60,16 @@ def watched(tmp_path: Path) -> Iterator[tuple[Tracker, Deployment]]:
             },
         }  # fmt: skip
         config = tmp_path / "barometer.yaml"
-        config.write_text(yaml.safe_dump({"sources": [source]}), encoding="utf-8")
+        config.write_text(yaml.safe_dump({"sources": [source], **more}), encoding="utf-8")
         with running(one_machine(tmp_path, config=config, HOOK=SECRET, TOKEN=TOKEN)) as here:
             yield tracker, here
 
 
 def deliver(tracker: Tracker, here: Deployment, number: int, action: str) -> None:
-    headers, body = tracker.webhook(number, action)
+    send(here, *tracker.webhook(number, action))
+
+
+def send(here: Deployment, headers: Mapping[str, str], body: bytes) -> None:
     signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     sent = {**headers, "content-type": "application/json", "x-hub-signature-256": signature}
     answer = here.post("/v1/webhooks/tracker", content=body, headers=sent)
@@ -101,7 +105,9 @@ def test_exactly_the_lost_webhooks_are_found_and_counted(tmp_path: Path) -> None
         )
         tracker.is_away = False
         wait_until(lambda: sum(pulled(here).values()) == len(NUMBERS), "the first pull", deadline_s=WAIT_S)
-        assert {"known": len(NUMBERS) - len(LOST), "changed": 0, "opened": len(LOST)} == pulled(here)
+        assert {"known": len(NUMBERS) - len(LOST), "changed": 0, "opened": len(LOST), "message": 0} == pulled(
+            here
+        )
         assert len(NUMBERS) == here.backlog()["open"]
         assert LOST == lost(here)
 
@@ -112,10 +118,41 @@ def test_exactly_the_lost_webhooks_are_found_and_counted(tmp_path: Path) -> None
         wait_until(
             lambda: sum(pulled(here).values()) == 2 * len(NUMBERS), "the second pull", deadline_s=WAIT_S
         )
-        assert {"known": 29, "changed": len(LOST_LATER), "opened": len(LOST)} == pulled(here)
+        assert {"known": 29, "changed": len(LOST_LATER), "opened": len(LOST), "message": 0} == pulled(here)
         assert 0 == here.backlog()["open"]
         assert LOST | LOST_LATER == lost(here)
         assert TOKEN not in here.processes["aging"].log.read_text(encoding="utf-8")
+
+
+def test_exactly_the_lost_messages_are_found_and_counted(tmp_path: Path) -> None:
+    answers, notes = range(101, 121), range(201, 221)
+    lost_answers, lost_notes = {102, 103, 105, 119}, {207, 211}
+    with watched(tmp_path, sla=PROMISE) as (tracker, here):
+        for number in NUMBERS:
+            tracker.put(Ticket(number, now() - timedelta(minutes=30, seconds=-number)))
+            deliver(tracker, here, number, "opened")
+        for comment in (*notes, *answers):
+            is_answer = comment in answers
+            tracker.say(comment, comment % 100, now() - timedelta(minutes=3 - is_answer), is_agent=is_answer)
+            if comment not in lost_answers | lost_notes:
+                send(here, *tracker.told(comment))
+        heard = {number for number in NUMBERS if 100 + number not in lost_answers}
+        wait_until(lambda: answered(here) == heard, "the webhooks to be folded", deadline_s=WAIT_S)
+        tracker.is_away = False
+        pulls = len(NUMBERS) + len(answers) + len(notes)
+        wait_until(lambda: sum(pulled(here).values()) == pulls, "the first pull", deadline_s=WAIT_S)
+        losses = len(lost_answers | lost_notes)
+        assert {"known": pulls - losses, "changed": 0, "opened": 0, "message": losses} == pulled(here)
+        assert {one % 100 for one in lost_answers | lost_notes} == lost(here)
+        assert set(NUMBERS) == answered(here)
+        text = here.processes["aging"].log.read_text(encoding="utf-8")
+        assert "switch it off" not in text
+
+
+def answered(here: Deployment) -> set[int]:
+    """Return the tickets whose customers do not wait for the first answer."""
+    shown = here.ask("aging", "/v1/tickets?limit=100")["tickets"]
+    return {int(one["key"].rpartition("#")[2]) for one in shown if not one["clocks"]}
 
 
 def test_a_kill_in_the_middle_of_a_list_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def condensed(ticket: Ticket) -> tuple[Ticket, Dated]:
     left.requester = left.subject = left.url = left.assignee = ""
     left.turns = None
     left.marks = 1
-    left.condensed = True
+    left.condensed, left.pulled_message = True, False
     return left, Dated(ticket.last_order, _mark(ticket))
 
 

@@ -19,6 +19,7 @@ from services.aging.core.clocks import Clocks, Standing, begun, matched, standin
 from services.aging.core.erasure import erases
 from services.aging.core.mark import Mark, order_of, without_repeats
 from services.aging.core.movement import is_stated
+from services.aging.core.retold import is_message, without_retold
 from services.aging.core.shown import show_fields
 from services.aging.core.story import Story
 from services.aging.core.terms import Terms
@@ -47,7 +48,7 @@ def derive(
     including it are there. `created_us` is what else is known of the creation (marks may then be empty).
     `messages` are those of absorbed tickets, by time. `story` is told what happened.
     """
-    counting = without_repeats(marks)
+    counting = without_retold(without_repeats(marks))
     if counting and counting[-1] is not marks[-1]:
         last_order = order_of(counting[-1])
     marks = counting
@@ -80,11 +81,13 @@ def extends(ticket: Ticket, mark: Mark, order: bytes, terms: Terms, *, until_us:
     if the mark shows that the ticket is older than was known, or if the ticket left at this very instant (it
     may leave by the same way twice, which is one fact, and only the whole timeline knows). A mark dated by
     its receipt may be a repeat of an earlier one, which only the whole timeline knows too, as it alone
-    knows how long a clock would have run that a change of policy brings into being.
+    knows how long a clock would have run that a change of policy brings into being, and which messages are
+    told twice (retold.py).
     """
     return (
         order > ticket.last_order
         and not mark.dated_by_receipt
+        and not (is_message(mark) and (mark.pulled or ticket.pulled_message))
         and mark.time_us > ticket.timed_us
         and (mark.time_us > ticket.updated_us or ticket.open)
         and creation_us(mark) >= ticket.created_us
@@ -237,6 +240,7 @@ def _take(ticket: Ticket, drafts: list[Draft], mark: Mark, terms: Terms, story: 
         ticket.marks += 1
         ticket.updated_us = mark.time_us
         ticket.condensed = mark.condensed and is_first
+        ticket.pulled_message |= mark.pulled and is_message(mark)
     else:  # spoken in an absorbed ticket: whatever comes at or before its instant has to be sorted in
         ticket.timed_us = max(ticket.timed_us, mark.time_us)
     ticket.erased |= erases(mark)

@@ -1,8 +1,9 @@
 """What a pulled state tells of the webhooks of its source: it was known, or one was lost.
 
 A pull reads a state only once the webhooks about it should be here (the source's `settle`). So a pulled mark that
-changes the ticket at its place in the timeline shows what no webhook told. That is a property of the set of marks,
-like everything about a ticket: which process pulled it, how often, and when, does not matter.
+changes the ticket at its place in the timeline shows what no webhook told, and so does a pulled message that no
+other mark tells of (retold.py). That is a property of the set of marks, like everything about a ticket: which process
+pulled it, how often, and when, does not matter.
 
 Compared are the fields that figures, promises and people go by. What only one of the two ways shows (a channel,
 an address) would be a difference at the first pull of every ticket, and none that anybody lost.
@@ -16,6 +17,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from services.aging.core.mark import Mark
+from services.aging.core.retold import is_message, retold_messages
 from services.aging.core.shown import show_fields
 from services.aging.core.ticket import Ticket
 from shared.contracts.tickets import Activity
@@ -32,6 +34,8 @@ class PullOutcome(str, Enum):
     """It changed a ticket, and no webhook had told."""
     OPENED = "opened"
     """It is of a ticket that no webhook had told of."""
+    MESSAGE = "message"
+    """It is a message that no webhook had told of."""
 
 
 class Pulled(NamedTuple):
@@ -43,16 +47,18 @@ class Pulled(NamedTuple):
 
 
 def pulled_onto(ticket: Ticket, mark: Mark) -> Pulled:
-    """Return what `mark` came to, which follows the last one of `ticket`; the ticket is left alone."""
+    """Return what `mark` came to, a state that follows the last one of `ticket`; the ticket is left alone."""
     return Pulled(mark.source, _outcome(ticket, mark), mark.time_us)
 
 
 def pulled_into(timeline: Sequence[tuple[bytes, Mark]], added: Collection[bytes]) -> Iterator[Pulled]:
     """Yield what each pulled mark of `timeline` (in order) came to whose order is among `added`."""
     scratch = Ticket("", 0, clocks=[])
-    for order, mark in timeline:
+    retold = retold_messages([mark for _, mark in timeline])
+    for place, (order, mark) in enumerate(timeline):
         if mark.pulled and order in added:
-            yield Pulled(mark.source, _outcome(scratch, mark), mark.time_us)
+            outcome = PullOutcome.KNOWN if place in retold else _outcome(scratch, mark)
+            yield Pulled(mark.source, outcome, mark.time_us)
         scratch.marks += 1
         if mark.activity is Activity.RESTORED:
             scratch.deleted = False
@@ -67,6 +73,8 @@ def _outcome(ticket: Ticket, mark: Mark) -> PullOutcome:
         return PullOutcome.OPENED
     if ticket.deleted:
         return PullOutcome.KNOWN
+    if is_message(mark):
+        return PullOutcome.MESSAGE
     if mark.activity is Activity.DELETED:
         return PullOutcome.CHANGED
     shown = copy(ticket)

@@ -17,6 +17,7 @@ from services.aging.core.facts import Statement, changes
 from services.aging.core.fold import derive
 from services.aging.core.mark import MARKS_MAX, identity_of, without_repeats
 from services.aging.core.merges import heard, ignores_own_link, known_links, tell_survivors
+from services.aging.core.retold import without_retold
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket
 from shared.contracts.backlog import Cause, FactType
@@ -77,7 +78,7 @@ def derive_again(
         was,
         ticket,
         links=links,
-        marks=without_repeats([dated.mark for dated in timeline]),
+        marks=without_retold(without_repeats([dated.mark for dated in timeline])),
         messages=heard(linked.values()),
         now_us=now_us,
     )

@@ -138,6 +138,8 @@ class Ticket(msgspec.Struct, array_like=True, gc=False):
     """It was deleted once, so nothing of its content is kept, and none that comes: see erasure.py."""
     condensed: bool = False
     """One mark stands for its whole timeline, and nothing came since: see condensing.py."""
+    pulled_message: bool = False
+    """Only a pull told of one of its messages so far: the next one may be a late word of it, see retold.py."""
 
     @property
     def open(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from services.intake.core.pull.flow import Margins
-from services.intake.core.pull.github import GitHubIssues
+from services.intake.core.pull.github import GitHubComments, GitHubIssues
 from services.intake.core.pull.gitlab import GitLabIssues
 from services.intake.core.pull.jira import JiraIssues
 from services.intake.core.pull.port import Listing
@@ -53,7 +53,8 @@ def _credentials(kind: SourceKind, user: str | None, token: str) -> dict[str, st
 
 def _listings(kind: SourceKind, pull: SourcePull) -> tuple[Listing, ...]:
     if kind is SourceKind.GITHUB:
-        return tuple(map(GitHubIssues, pull.projects))
+        # First what changed, then what was said: a ticket that nobody told of is to be known by its own state.
+        return (*map(GitHubIssues, pull.projects), *map(GitHubComments, pull.projects))
     if kind is SourceKind.GITLAB:
         return tuple(map(GitLabIssues, pull.projects))
     if kind is SourceKind.JIRA:

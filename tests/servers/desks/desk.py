@@ -44,6 +44,19 @@ class Ticket:
     is_deleted: bool = False
 
 
+@dataclass(frozen=True)
+class Comment:
+    """A message as any desk has it."""
+
+    number: int
+    ticket: int
+    written_at: datetime
+    updated_at: datetime
+    is_agent: bool = True
+    is_bot: bool = False
+    is_internal: bool = False
+
+
 Fault = Callable[[Asked], Answered]
 
 
@@ -58,6 +71,7 @@ class Desk:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
         self.tickets: dict[int, Ticket] = {}
+        self.comments: dict[int, Comment] = {}
         self.faults: deque[Fault] = deque()
         self.meanwhile: Iterator[object] = iter(())
         self.asked: list[Asked] = []
@@ -71,6 +85,16 @@ class Desk:
     def change(self, number: int, updated_at: datetime, **fields: Any) -> None:
         """Change a ticket at `updated_at`."""
         self.tickets[number] = replace(self.tickets[number], updated_at=updated_at, **fields)
+
+    def say(self, number: int, ticket: int, at: datetime, **how: bool) -> None:
+        """Let a comment be written, which changes its ticket."""
+        self.comments[number] = Comment(number, ticket, at, at, **how)
+        if ticket in self.tickets:
+            self.change(ticket, at)
+
+    def edit(self, number: int, at: datetime) -> None:
+        """Let a comment be edited."""
+        self.comments[number] = replace(self.comments[number], updated_at=at)
 
     def answer(self, asked: Asked) -> Answered:
         """Return the answer to one request, or the next fault."""
@@ -102,6 +126,10 @@ class Desk:
     def by_change(self) -> list[Ticket]:
         """Return all tickets, the one that changed first first."""
         return sorted(self.tickets.values(), key=lambda ticket: (ticket.updated_at, ticket.number))
+
+    def said(self) -> list[Comment]:
+        """Return all comments, the one that changed first first."""
+        return sorted(self.comments.values(), key=lambda comment: (comment.updated_at, comment.number))
 
 
 def answered(value: object, headers: Mapping[str, str] | None = None, status: int = 200) -> Answered:

@@ -1,4 +1,4 @@
-"""GitHub's list of a repository's issues, and the webhook that tells of one."""
+"""GitHub's lists of a repository's issues and comments, and the webhooks that tell of one."""
 
 from __future__ import annotations
 
@@ -8,32 +8,43 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from tests.servers.desks.desk import Answered, Asked, Desk, Ticket, answered, failing, written
+from tests.servers.desks.desk import Answered, Asked, Comment, Desk, Ticket, answered, failing, written
 
 REPOSITORY: Final = "acme/support"
 TOKEN: Final = "ghp_made_up"
 
 
 class GitHubDesk(Desk):
-    """`GET /repos/{owner}/{repository}/issues`, with Link, ETag and the rate limit's headers."""
+    """`GET /repos/{owner}/{repository}/issues` and `.../issues/comments`, with Link, ETag and the limit's headers."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         super().__init__(now)
         self.pull_requests: set[int] = set()
         self.left = 5_000
+        self.mute = False
+        """The token may not read comments."""
 
     def respond(self, asked: Asked) -> Answered:
         """Answer as documented."""
         if asked.headers.get("authorization") != f"Bearer {TOKEN}":
             return failing(401, body={"message": "Bad credentials"})(asked)
-        if asked.path != f"/repos/{REPOSITORY}/issues":
-            return failing(404, body={"message": "Not Found"})(asked)
         query = asked.query
-        assert ("all", "updated", "asc") == (query["state"], query["sort"], query["direction"]), query
         since = datetime.fromisoformat(query["since"])
-        size, page = self.page_items(query["per_page"]), int(query.get("page", "1"))
-        found = [one for one in self.by_change() if one.updated_at >= since]
-        shown = [self.issue(one) for one in found[(page - 1) * size : page * size]]
+        assert ("updated", "asc") == (query["sort"], query["direction"]), query
+        if asked.path == f"/repos/{REPOSITORY}/issues":
+            assert "all" == query["state"], query
+            return self._page(asked, [self.issue(one) for one in self.by_change() if one.updated_at >= since])
+        if asked.path == f"/repos/{REPOSITORY}/issues/comments":
+            if self.mute:
+                return failing(403, body={"message": "Resource not accessible by personal access token"})(
+                    asked
+                )
+            return self._page(asked, [self.comment(one) for one in self.said() if one.updated_at >= since])
+        return failing(404, body={"message": "Not Found"})(asked)
+
+    def _page(self, asked: Asked, found: list[dict[str, Any]]) -> Answered:
+        size, page = self.page_items(asked.query["per_page"]), int(asked.query.get("page", "1"))
+        shown = found[(page - 1) * size : page * size]
         etag = f'W/"{sha256(json.dumps(shown).encode()).hexdigest()}"'
         headers = {"x-ratelimit-limit": "5000", "x-ratelimit-reset": "1772450000"}
         if (
@@ -50,6 +61,32 @@ class GitHubDesk(Desk):
                 f'<https://api.github.com/repositories/1/issues?page=9>; rel="last"'
             )
         return answered(shown, headers)
+
+    def comment(self, comment: Comment) -> dict[str, Any]:
+        """Return a comment as the API and the webhook show it."""
+        kind = "pull" if comment.ticket in self.pull_requests else "issues"
+        return {
+            "id": comment.number,
+            "html_url": f"https://github.com/{REPOSITORY}/{kind}/{comment.ticket}#issuecomment-{comment.number}",
+            "issue_url": f"https://api.github.com/repos/{REPOSITORY}/issues/{comment.ticket}",
+            "user": {
+                "login": "agent" if comment.is_agent else "customer",
+                "type": "Bot" if comment.is_bot else "User",
+            },
+            "author_association": "MEMBER" if comment.is_agent else "NONE",
+            "body": "Have you tried to switch it off?",
+            "created_at": written(comment.written_at),
+            "updated_at": written(comment.updated_at),
+        }
+
+    def told(self, number: int) -> tuple[Mapping[str, str], bytes]:
+        """Return headers and body of the webhook that tells of a comment that was just written."""
+        comment = self.comment(self.comments[number])
+        body = json.dumps({
+            "action": "created", "comment": comment, "issue": self.issue(self.tickets[self.comments[number].ticket]),
+            "repository": {"full_name": REPOSITORY}, "sender": comment["user"],
+        }).encode()  # fmt: skip
+        return {"x-github-event": "issue_comment", "x-github-delivery": f"delivery-{number}"}, body
 
     def issue(self, ticket: Ticket) -> dict[str, Any]:
         """Return a ticket as the API and the webhook show it."""

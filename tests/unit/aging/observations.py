@@ -147,6 +147,7 @@ def observations(
         fields,
         st.integers(0, 3),
         st.sampled_from([False, False, False, True]),
+        st.sampled_from([False, False, False, True]),
     )
 
 
@@ -156,9 +157,11 @@ def _fields_of(fields: TicketFields) -> dict[str, Any]:
 
 def _drawn(
     tenant: str, key: str, hours: int, nudge: int, activity: Activity, sequence: int | None, run: str | None,
-    fields: TicketFields, number: int, dated_by_receipt: bool,
+    fields: TicketFields, number: int, dated_by_receipt: bool, pulled: bool,
 ) -> Observation:  # fmt: skip
     time_us = at(hours) + nudge
+    if pulled:  # as no webhook numbers it: how it came is no part of what it is
+        sequence, dated_by_receipt = 9, False
     return Observation(
         tenant=tenant,
         source="desk",
@@ -170,6 +173,7 @@ def _drawn(
         sequence=sequence,
         dated_by_receipt=dated_by_receipt,
         run=run,
+        pulled=pulled,
         fields=fields,
     )
 

@@ -197,7 +197,10 @@ class _Run:
             yield Found(fresh, position)
 
     def _fresh(self, items: Sequence[Item]) -> list[Item]:
-        return [item for item in items if item.is_ticket and not self.position.has(item)]
+        return [item for item in items if self._is_wanted(item) and not self.position.has(item)]
+
+    def _is_wanted(self, item: Item) -> bool:
+        return item.is_ticket and (item.written_at is None or item.written_at >= self.position.begun)
 
     def _conditional(self, request: Request) -> Request:
         position = self.position

@@ -1,9 +1,11 @@
-"""GitHub issues that changed: `GET /repos/{owner}/{repository}/issues`, one list for each repository.
+"""GitHub issues that changed, and comments: two lists for each repository, `.../issues` and `.../issues/comments`.
 
-Source: docs.github.com, REST API endpoints for issues; rate limits; best practices. The list has pull requests
-too, which are left out. An issue that was deleted or transferred is in no list any more. `since` counts whole
-seconds and includes its own. The next page is in the header Link. A conditional request whose answer is 304
-does not count against the rate limit.
+Source: docs.github.com, REST API endpoints for issues and for issue comments; rate limits; best practices. Both
+lists have pull requests too, which are left out: a comment on one has `/pull/` in its address. What was deleted
+or transferred is in no list any more. `since` counts whole seconds and includes its own. The next page is in
+the header Link. A conditional request whose answer is 304 does not count against the rate limit. A comment
+that is edited is in the list again, and is the same observation. A comment shows its issue's number and
+nothing else of it.
 """
 
 from __future__ import annotations
@@ -31,21 +33,21 @@ from shared.contracts.event_id import derived_id
 
 PAGE_ITEMS: Final = 100
 _HEADERS: Final = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
+_OF_A_COMMENT: Final = ("id", "author_association", "created_at")
+"""What is wanted of one: never its text, nor who wrote it."""
 _NEXT: Final = re.compile(r'<([^<>]*)>\s*;[^,]*\brel="?next"?')
 
 
-class GitHubIssues:
-    """The issues of one repository; see port.Listing."""
+class _GitHubList:
+    """A list of one repository; see port.Listing."""
 
     resolution = timedelta(seconds=1)
     pages_last = False
     pause_seconds = 0
     page_items = PAGE_ITEMS
 
-    def __init__(self, repository: str) -> None:
-        """`repository` is `owner/name`."""
-        self.name = repository
-        self._path = f"repos/{repository}/issues"
+    def __init__(self, name: str, path: str, only: tuple[tuple[str, str], ...] = ()) -> None:
+        self.name, self._path, self._only = name, path, only
 
     def preparation(self) -> Request | None:
         """Return None: nothing is to be known before."""
@@ -59,7 +61,7 @@ class GitHubIssues:
     def request(self, since: datetime, page: str | None) -> Request:
         """See port.Listing."""
         query = [
-            ("state", "all"), ("sort", "updated"), ("direction", "asc"), ("per_page", str(PAGE_ITEMS)),
+            *self._only, ("sort", "updated"), ("direction", "asc"), ("per_page", str(PAGE_ITEMS)),
             ("since", since.strftime("%Y-%m-%dT%H:%M:%SZ")),
         ]  # fmt: skip
         if page is not None:
@@ -68,15 +70,25 @@ class GitHubIssues:
 
     def read(self, answer: Answer) -> Page:
         """See port.Listing."""
-        issues = map(Node, list_of(parse(answer.body), "issues"))
-        items = [self._item(issue) for issue in issues]
-        return Page(items, next_page(answer))
+        found = map(Node, list_of(parse(answer.body), "issues or comments"))
+        return Page([self._item(each) for each in found], next_page(answer))
+
+    def _item(self, shown: Node) -> Item:
+        raise NotImplementedError
+
+
+class GitHubIssues(_GitHubList):
+    """The issues of one repository; see port.Listing."""
+
+    def __init__(self, repository: str) -> None:
+        """`repository` is `owner/name`."""
+        super().__init__(repository, f"repos/{repository}/issues", (("state", "all"),))
 
     def _item(self, issue: Node) -> Item:
         number = issue["number"].integer()
         if number is None:
             raise Unreadable("an issue of the list has no number")
-        repository = self._repository(issue)
+        repository = _repository(issue["repository_url"], self.name)
         key = f"{repository}#{number}"
         at = instant_of(issue["updated_at"], key)
         if issue.has("pull_request"):
@@ -86,10 +98,41 @@ class GitHubIssues:
         headers = {"x-github-event": "issues", "x-github-delivery": event_id}
         return Item(key, at, headers, encoded(body), LAST)
 
-    def _repository(self, issue: Node) -> str:
-        """Return the repository as the webhook names it; the configured name may differ in case."""
-        _, found, path = (issue["repository_url"].text() or "").rpartition("/repos/")
-        return path if found else self.name
+
+class GitHubComments(_GitHubList):
+    """The comments on the issues of one repository; see port.Listing."""
+
+    def __init__(self, repository: str) -> None:
+        """`repository` is `owner/name`."""
+        super().__init__(f"{repository} comments", f"repos/{repository}/issues/comments")
+        self._repository = repository
+
+    def _item(self, comment: Node) -> Item:
+        number, address = comment["id"].integer(), comment["issue_url"].text() or ""
+        path, _, issue = address.rpartition("/issues/")
+        if number is None or not issue.isdecimal():
+            raise Unreadable("a comment of the list has no id, or not the issue it is on")
+        repository = _repository(Node(path), self._repository)
+        key = f"{repository}#{issue} comment {number}"
+        at, written_at = (instant_of(comment[name], key) for name in ("updated_at", "created_at"))
+        if f"/pull/{issue}#" in (comment["html_url"].text() or ""):
+            return Item(key, at, {}, b"", None, is_ticket=False)
+        body = {
+            "action": "created",
+            "issue": {"number": int(issue)},
+            "comment": {
+                **{name: comment[name].value for name in _OF_A_COMMENT},
+                "user": {"type": comment["user"]["type"].value},
+            },
+            "repository": {"full_name": repository},
+        }
+        return Item(key, at, {"x-github-event": "issue_comment"}, encoded(body), None, written_at=written_at)
+
+
+def _repository(url: Node, configured: str) -> str:
+    """Return the repository as the webhook names it; the configured name may differ in case."""
+    _, found, path = (url.text() or "").rpartition("/repos/")
+    return path if found else configured
 
 
 def next_page(answer: Answer) -> str | None:

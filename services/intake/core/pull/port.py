@@ -1,4 +1,4 @@
-"""What a connector is: pure knowledge of one vendor's list of what changed.
+"""What a connector is: pure knowledge of one vendor's list of what changed, tickets or messages.
 
 A connector says two things. What to ask (`request`): the list from an instant on, oldest change first, a page
 of it. And what an answer shows (`read`): tickets in the shape of the vendor's own webhooks, so that the
@@ -58,7 +58,7 @@ class Unreached(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One ticket of the list, as the vendor's webhook would show it now."""
+    """One ticket of the list, as the vendor's webhook would show it now, or one message as it was told."""
 
     key: str
     """Unique in the source."""
@@ -66,10 +66,13 @@ class Item(NamedTuple):
     """Where it stands in the list: when it changed last, by the vendor's clock."""
     headers: Mapping[str, str]
     body: bytes
-    sequence: int
-    """Of its state among what was told of the same instant: LAST, unless the vendor itself tells such states apart."""
+    sequence: int | None
+    """Of its state among what was told of the same instant: LAST, unless the vendor itself tells such states apart.
+    None: that of the webhook, for a message has the place it was told at."""
     is_ticket: bool = True
     """False: it has its place in the list, and is nothing for us."""
+    written_at: datetime | None = None
+    """Of a message: one from before the list is wanted is not, though it was edited since."""
 
     @property
     def mark(self) -> str:

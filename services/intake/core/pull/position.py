@@ -36,6 +36,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     """What changed up to here is on the bus."""
     known_until: Instant
     """Up to here nothing else had changed when the list was last read to its end."""
+    begun: Instant = EPOCH
+    """From when on anything is wanted."""
     page: str = ""
     """The handle of the next page, where the vendor's last."""
     seen: tuple[Seen, ...] = ()
@@ -46,7 +48,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     @classmethod
     def begin(cls, at: datetime) -> Position:
         """Return the position of a list of which nothing is wanted before `at`."""
-        return cls(at, at)
+        return cls(at, at, at)
 
     def has(self, item: Item) -> bool:
         """Return whether this state of the ticket is known to be on the bus."""

@@ -73,5 +73,6 @@ def kept(
 
 
 def _pulled(one: Normalised, item: Item) -> Normalised:
-    observation = msgspec.structs.replace(one.observation, pulled=True, sequence=item.sequence)
+    sequence = one.observation.sequence if item.sequence is None else item.sequence
+    observation = msgspec.structs.replace(one.observation, pulled=True, sequence=sequence)
     return Normalised(observation, one.unmapped)

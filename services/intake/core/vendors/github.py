@@ -6,7 +6,7 @@ ticket's id is `<owner>/<repository>#<number>`: a number alone is unique in its 
 issue is merged into the one it became. An open issue with an assignee is the word `assigned`, a closed one
 its reason (`completed`, `not_planned`, `duplicate`) where it is shown. Priorities are labels (members.py), so
 shown labels without one clear it. Who belongs to the repository speaks as an agent, everybody else as a
-customer. Times are whole seconds, and labels and assignees follow within the second an issue is opened in: so
+customer. A comment is an event by its own id, so that a list of comments tells of the same one. Times are whole seconds, and labels and assignees follow within the second an issue is opened in: so
 the opening comes first in the order of one time.
 """
 
@@ -157,13 +157,15 @@ def _commented(body: Node, comment: Node) -> Members:
     is_bot = "Bot" in {body["sender"]["type"].text(), comment["user"]["type"].text()}
     actor = Actor.BOT if is_bot else _role(comment)
     is_customer = actor is Actor.CUSTOMER
-    return {
+    members: Members = {
         "activity": Activity.CUSTOMER_MESSAGE if is_customer else Activity.AGENT_MESSAGE,
         "actor": actor,
         "visibility": Visibility.PUBLIC,
         "sequence": _LATER,
         "time": comment["created_at"].instant() or body["issue"]["updated_at"].instant(),
     }
+    number = comment["id"].integer()
+    return members if number is None else members | {"event_id": f"comment-{number}"}
 
 
 def _actor(body: Node) -> Actor | None:

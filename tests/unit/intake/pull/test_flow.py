@@ -14,10 +14,10 @@ from tests.servers.desks.desk import EPOCH, Desk, Ticket, failing
 from tests.servers.desks.github import GitHubDesk
 from tests.servers.desks.zendesk import ZendeskDesk
 from tests.unit.intake.pull.driving import MARGINS, Run, Time, run
-from tests.unit.intake.pull.vendors import GITHUB, VENDORS, ZENDESK, Vendor
+from tests.unit.intake.pull.vendors import GITHUB, LISTS, ZENDESK, Vendor
 
 HOUR = timedelta(hours=1)
-each_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=str)
+each_vendor = pytest.mark.parametrize("vendor", LISTS, ids=str)
 
 
 class Reading:

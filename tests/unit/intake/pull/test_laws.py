@@ -16,7 +16,7 @@ from services.intake.core.pull.port import Item
 from services.intake.core.pull.position import Position, Progress, decode_progress, encode_progress
 from tests.servers.desks.desk import EPOCH, Desk, Ticket, failing
 from tests.unit.intake.pull.driving import Time, run
-from tests.unit.intake.pull.vendors import VENDORS, Vendor
+from tests.unit.intake.pull.vendors import LISTS, Vendor
 
 TICKETS = 12
 RUNS = 8
@@ -80,7 +80,7 @@ def _state(item: Item) -> tuple[str, str]:
     return item.key, str(item.at)
 
 
-@pytest.mark.parametrize("vendor", VENDORS, ids=str)
+@pytest.mark.parametrize("vendor", LISTS, ids=str)
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_every_change_is_found_once_and_the_watermark_skips_none(vendor: Vendor, seed: int) -> None:

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from services.intake.adapters.cursors import SqlCursors
 from services.intake.adapters.metrics import counters
 from services.intake.adapters.threads import MIGRATIONS
+from services.intake.core.pull.port import Listing
 from services.intake.core.pull.position import Progress, decode_progress
 from services.intake.core.pull.source import PulledSource
 from services.intake.core.vendors import VENDORS
@@ -31,10 +33,11 @@ from shared.contracts.topics import EVENTS, REJECTED, Topic
 from shared.sql.engine import opened
 from shared.sql.migrate import upgrade
 from tests.servers.desks.desk import EPOCH, Desk, Ticket, failing
+from tests.servers.desks.github import GitHubDesk
 from tests.unit.intake.pull.driving import MARGINS
 from tests.unit.intake.pull.fetching import DeskFetch
 from tests.unit.intake.pull.test_connectors import sources
-from tests.unit.intake.pull.vendors import GITHUB
+from tests.unit.intake.pull.vendors import GITHUB, GITHUB_COMMENTS
 from tests.unit.runtime.crashing import Countdown, Crash, Crashing
 
 pytestmark = pytest.mark.asyncio
@@ -64,6 +67,7 @@ class World:
     desk: Desk
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     credentials: dict[str, str] = field(default_factory=lambda: dict(GITHUB.credentials))
+    listings: tuple[Listing, ...] = field(default_factory=lambda: (GITHUB.listing(),))
     slept_us: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,7 +88,7 @@ class World:
             return port if countdown is None else Crashing(port, countdown)
 
         source = PulledSource(
-            "default", "desk", VENDORS["github"], "http://desk", self.credentials, (GITHUB.listing(),), INTERVAL,
+            "default", "desk", VENDORS["github"], "http://desk", self.credentials, self.listings, INTERVAL,
             MARGINS, begin=EPOCH - timedelta(hours=2),
         )  # fmt: skip
         parts = Parts(
@@ -259,6 +263,31 @@ async def test_a_token_that_is_not_taken_moves_nothing_and_is_tried_again_at_the
         here.credentials = dict(GITHUB.credentials)
         await here.pull(until=timedelta(minutes=6))
         assert FIVE == await here.observed()
+
+
+async def test_a_list_of_comments_that_is_refused_is_told_of_and_stops_no_other(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        here.listings = (GITHUB_COMMENTS.listing(), GITHUB.listing())
+        assert isinstance(here.desk, GitHubDesk)
+        here.desk.mute = True
+        here.desk.say(7, 5, EPOCH - timedelta(minutes=55))
+        with capture_logs() as logs:
+            await here.pull()
+        assert (FIVE, 1) == (
+            await here.observed(),
+            here.figure("barometer_pull_requests_total", outcome="refused"),
+        )
+        mend = "the answer was 403: the token may not read this: give it the rights in docs/pull.md"
+        assert [("acme/support comments", mend)] == [
+            (one["list"], one["reason"]) for one in logs if one["event"] == "pull failed"
+        ]
+        begin = EPOCH - timedelta(hours=2)
+        assert begin.timestamp() == here.figure("barometer_pull_known_until_timestamp_seconds")
+        here.desk.mute = False
+        await here.pull(until=timedelta(minutes=6))
+        assert [*FIVE, "5 09:05"] == await here.observed()
 
 
 async def test_what_cannot_be_used_is_kept_whole_and_the_rest_goes_on(tmp_path: Path) -> None:

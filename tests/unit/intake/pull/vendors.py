@@ -1,4 +1,4 @@
-"""The four vendors, each as a list, a desk, and what proves who asks."""
+"""The four vendors, each as lists, a desk, and what proves who asks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.intake.core.pull.github import GitHubIssues
+from services.intake.core.pull.github import GitHubComments, GitHubIssues
 from services.intake.core.pull.gitlab import GitLabIssues
 from services.intake.core.pull.jira import JiraIssues
 from services.intake.core.pull.port import Listing
 from services.intake.core.pull.source import basic, bearer
 from services.intake.core.pull.zendesk import ZendeskTickets
-from tests.servers.desks import github, gitlab, jira, zendesk
+from tests.servers.desks import github, gitlab, jira, talking, zendesk
 from tests.servers.desks.desk import Desk
 
 
@@ -39,6 +39,10 @@ GITHUB: Final = Vendor(
     "github", lambda: GitHubIssues(github.REPOSITORY), github.GitHubDesk, bearer(github.TOKEN),
     lambda number: f"{github.REPOSITORY}#{number}",
 )  # fmt: skip
+GITHUB_COMMENTS: Final = Vendor(
+    "github_comments", lambda: GitHubComments(github.REPOSITORY), talking.GitHubTalk, bearer(github.TOKEN),
+    lambda number: f"{github.REPOSITORY}#1 comment {number}",
+)  # fmt: skip
 GITLAB: Final = Vendor(
     "gitlab", lambda: GitLabIssues(gitlab.PROJECT), gitlab.GitLabDesk, bearer(gitlab.TOKEN),
     lambda number: f"{gitlab.PROJECT}#{number}",
@@ -55,3 +59,7 @@ ZENDESK: Final = Vendor(
     "zendesk", ZendeskTickets, zendesk.ZendeskDesk, basic(f"{zendesk.USER}/token", zendesk.TOKEN), str,
 )  # fmt: skip
 VENDORS: Final = (GITHUB, GITLAB, JIRA, JIRA_DATA_CENTER, ZENDESK)
+"""Lists of tickets."""
+TALKING: Final = (GITHUB_COMMENTS,)
+"""Lists of comments."""
+LISTS: Final = (*VENDORS, *TALKING)

@@ -1,0 +1,32 @@
+"""Desks on which only comments change: what holds for lists of tickets has to hold for lists of comments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tests.servers.desks.desk import Comment, Desk, Ticket
+from tests.servers.desks.github import GitHubDesk
+
+
+class Talk(Desk):
+    """Whatever is put is a comment on ticket 1, and whatever changes one edits it."""
+
+    def put(self, ticket: Ticket) -> None:
+        """Let a comment be as given."""
+        super().put(ticket)
+        self._edited(ticket.number)
+
+    def change(self, number: int, updated_at: datetime, **fields: Any) -> None:
+        """Edit a comment at `updated_at`."""
+        super().change(number, updated_at, **fields)
+        self._edited(number)
+
+    def _edited(self, number: int) -> None:
+        at = self.tickets[number].updated_at
+        known = self.comments.get(number)
+        self.comments[number] = Comment(number, 1, at if known is None else known.written_at, at)
+
+
+class GitHubTalk(Talk, GitHubDesk):
+    """GitHub's list of comments."""

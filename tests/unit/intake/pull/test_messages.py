@@ -1,0 +1,144 @@
+"""What a list of comments shows is the message that the webhook told of: by id, time, speaker and visibility."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+import pytest
+
+from services.intake.core.arrival import Arrival
+from services.intake.core.pull.position import Position
+from services.intake.core.pull.reading import Read, read
+from services.intake.core.vendors import VENDORS as ADAPTERS
+from services.intake.core.vendors.port import Delivery
+from services.intake.core.webhook import receive
+from shared.contracts.instants import to_us
+from shared.contracts.tickets import Activity, Actor, Observation, Visibility
+from shared.runtime.attempt import attempt
+from tests.servers.desks.desk import EPOCH, Desk, Ticket
+from tests.servers.desks.github import GitHubDesk
+from tests.unit.aging.partitions import Partition, bare
+from tests.unit.intake.pull.driving import Time, run
+from tests.unit.intake.pull.test_connectors import kind_of, normaliser
+from tests.unit.intake.pull.vendors import GITHUB, GITHUB_COMMENTS, TALKING, Vendor
+
+AT = EPOCH - timedelta(minutes=30)
+BEGIN = EPOCH - timedelta(hours=2)
+PUBLIC = Visibility.PUBLIC
+SAID = [
+    ({"is_agent": True}, (Activity.AGENT_MESSAGE, Actor.AGENT, PUBLIC)),
+    ({"is_agent": False}, (Activity.CUSTOMER_MESSAGE, Actor.CUSTOMER, PUBLIC)),
+    ({"is_agent": False, "is_bot": True}, (Activity.AGENT_MESSAGE, Actor.BOT, PUBLIC)),
+]
+each_list = pytest.mark.parametrize("vendor", TALKING, ids=str)
+
+
+def desk_of(vendor: Vendor) -> GitHubDesk:
+    """Return a desk with one ticket that its customer opened."""
+    found = {"github": GitHubDesk}[kind_of(vendor)](lambda: EPOCH)
+    found.put(Ticket(1, AT - timedelta(hours=1), created_at=AT - timedelta(hours=1)))
+    return found
+
+
+def listed(vendor: Vendor, desk: Desk, begin: datetime = BEGIN) -> Read:
+    done = run(vendor.listing(), desk, Position.begin(begin), time=Time(), credentials=vendor.credentials)
+    assert done.over.complaint is None
+    assert not any(b"switch it off" in item.body for item in done.items), "no text is kept"
+    return read(normaliser(kind_of(vendor)), ADAPTERS[kind_of(vendor)], done.items, EPOCH, attempt)
+
+
+def messages(vendor: Vendor, desk: Desk, begin: datetime = BEGIN) -> list[Observation]:
+    shown = listed(vendor, desk, begin)
+    assert () == shown.refused
+    return [one.observation for one in shown.accepted]
+
+
+def delivered(vendor: Vendor, headers: Mapping[str, str], body: bytes) -> Observation:
+    kind = kind_of(vendor)
+    received = receive(
+        normaliser(kind), ADAPTERS[kind], Delivery("POST", "", headers, body, EPOCH), Arrival.at(EPOCH)
+    )
+    return received.accepted[0].observation
+
+
+def heard(one: Observation) -> tuple[object, ...]:
+    return one.ticket, one.id, one.time, one.activity, one.actor, one.visibility, one.sequence
+
+
+@pytest.mark.parametrize(("how", "expected"), SAID, ids=["agent", "customer", "bot"])
+@each_list
+def test_a_pulled_message_is_the_message_that_the_webhook_told_of(
+    vendor: Vendor, how: dict[str, bool], expected: tuple[object, ...]
+) -> None:
+    desk = desk_of(vendor)
+    desk.say(7, 1, AT, **how)
+    told = delivered(vendor, *desk.told(7))
+    (pulled,) = messages(vendor, desk)
+    assert heard(told) == heard(pulled)
+    assert (AT, *expected) == (pulled.time, pulled.activity, pulled.actor, pulled.visibility)
+    assert (True, False) == (pulled.pulled, told.pulled)
+
+
+@each_list
+def test_what_a_list_does_not_show_of_a_ticket_stays_unshown(vendor: Vendor) -> None:
+    desk = desk_of(vendor)
+    desk.say(7, 1, AT)
+    (pulled,) = messages(vendor, desk)
+    assert {"queue"} >= {
+        name for name in pulled.fields.__struct_fields__ if getattr(pulled.fields, name) is not msgspec.UNSET
+    }
+
+
+@each_list
+def test_webhooks_and_the_pull_of_the_same_conversation_come_to_what_the_webhooks_came_to(
+    vendor: Vendor,
+) -> None:
+    desk = desk_of(vendor)
+    opened = delivered(vendor, *desk.webhook(1, "opened"))
+    told = [opened]
+    for number, (seconds, is_agent) in enumerate(
+        ((0, True), (60, False), (60, True), (60, True), (90, False))
+    ):
+        desk.say(number + 1, 1, AT + timedelta(seconds=seconds), is_agent=is_agent)
+        told.append(delivered(vendor, *desk.told(number + 1)))
+    pulled = messages(vendor, desk)
+    assert 5 == len(pulled)
+    key = (opened.tenant, opened.ticket)
+    alone, twice = Partition(), Partition()
+    alone.take(*told, clock_us=to_us(EPOCH))
+    twice.take(*told, clock_us=to_us(EPOCH))
+    outcome = twice.take(*pulled, clock_us=to_us(EPOCH))
+    assert ["known"] * 5 == [one.outcome.value for _, one in outcome.pulled]
+    assert bare(alone.ticket(key)) == bare(twice.ticket(key))
+    assert alone.standing() == twice.standing()
+
+
+@each_list
+def test_a_comment_that_is_edited_is_the_observation_it_was(vendor: Vendor) -> None:
+    desk = desk_of(vendor)
+    desk.say(7, 1, AT)
+    before = messages(vendor, desk)
+    desk.edit(7, AT + timedelta(minutes=5))
+    assert before == messages(vendor, desk)
+
+
+@each_list
+def test_a_comment_from_before_the_list_is_wanted_is_not_though_it_was_edited_since(vendor: Vendor) -> None:
+    desk = desk_of(vendor)
+    desk.say(7, 1, AT)
+    desk.say(8, 1, AT + timedelta(minutes=10))
+    desk.edit(7, AT + timedelta(minutes=11))
+    assert [AT + timedelta(minutes=10)] == [
+        one.time for one in messages(vendor, desk, AT + timedelta(minutes=5))
+    ]
+
+
+def test_a_comment_on_a_pull_request_is_on_no_ticket() -> None:
+    desk = desk_of(GITHUB_COMMENTS)
+    desk.pull_requests = {2}
+    desk.say(7, 2, AT)
+    desk.say(8, 1, AT)
+    assert [8] == [int(one.id.rpartition("-")[2]) for one in messages(GITHUB_COMMENTS, desk)]
+    assert GITHUB.key(1) == messages(GITHUB_COMMENTS, desk)[0].ticket.partition(":")[2]
