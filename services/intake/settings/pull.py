@@ -11,7 +11,7 @@ from services.intake.core.pull.gitlab import GitLabIssues
 from services.intake.core.pull.jira import JiraIssues
 from services.intake.core.pull.port import Listing
 from services.intake.core.pull.source import PulledSource, basic, bearer
-from services.intake.core.pull.zendesk import ZendeskTickets
+from services.intake.core.pull.zendesk import ZendeskComments, ZendeskTickets
 from services.intake.core.vendors import VENDORS
 from services.intake.settings.secret import secret_of
 from shared.configuration.models import Configuration, Source
@@ -60,4 +60,4 @@ def _listings(kind: SourceKind, pull: SourcePull) -> tuple[Listing, ...]:
     if kind is SourceKind.JIRA:
         return (JiraIssues(pull.projects, pull.query, is_cloud=pull.deployment is Deployment.CLOUD),)
     assert kind is SourceKind.ZENDESK, "checked when the configuration was read"
-    return (ZendeskTickets(),)
+    return (ZendeskTickets(), ZendeskTickets(ZendeskComments()))

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.servers.desks.desk import Comment, Desk, Ticket
 from tests.servers.desks.github import GitHubDesk
+from tests.servers.desks.zendesk import ZendeskDesk
 
 
 class Talk(Desk):
@@ -26,6 +27,18 @@ class Talk(Desk):
         at = self.tickets[number].updated_at
         known = self.comments.get(number)
         self.comments[number] = Comment(number, 1, at if known is None else known.written_at, at)
+
+
+class Chatter(Talk):
+    """Whatever is put is the newest word of the ticket of that number, which its own conversation shows."""
+
+    def _edited(self, number: int) -> None:
+        at = self.tickets[number].updated_at
+        self.comments[number] = Comment(number, number, at, at)
+
+
+class ZendeskTalk(Chatter, ZendeskDesk):
+    """Zendesk's tickets, each asked for its comments."""
 
 
 class GitHubTalk(Talk, GitHubDesk):

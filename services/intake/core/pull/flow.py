@@ -13,6 +13,9 @@ with the position to keep once that is acknowledged, yields a wait. Traps that i
   time: then what is found here and was told by no webhook is lost, not late. And an instant that is not over yet
   is not read.
 - **Sources commit out of order.** Each run begins `overlap` before the watermark.
+- **Messages that only their ticket shows.** Then the list says in which tickets something may have been said, and
+  each is asked for what was, back to `LOOKBACK` before all was known last: a ticket that changes again before it
+  is read stands behind what has settled, and takes its messages there with it.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from services.intake.core.pull.limits import Refused, Wait, judge, spent, vendor_now
-from services.intake.core.pull.port import Answer, Item, Listing, Page, Request, Unreached
+from services.intake.core.pull.port import Answer, Conversations, Item, Listing, Page, Request, Unreached
 from services.intake.core.pull.position import Position
 from services.intake.core.vendors.port import Unreadable
 from shared.contracts.instants import EPOCH
@@ -37,6 +40,13 @@ PASSES_MAX: Final = 5
 """Over the pages of one instant."""
 PAGES_MAX: Final = 1_000
 """In one run; what is left is for the next one, which follows at once."""
+LOOKBACK: Final = timedelta(hours=1)
+"""For so long a ticket may change within every `settle` and hide nothing that was said in it."""
+TALK_PAGES_MAX: Final = 50
+"""Of the messages of one ticket in a run, newest first."""
+TALKS_MAX: Final = 120
+"""Tickets asked in one run, a minute in all: the source's other lists are to be read meanwhile."""
+_GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CURSOR_REFUSED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
@@ -75,11 +85,17 @@ def pull(listing: Listing, position: Position, margins: Margins) -> Flow:
         more = yield from run.read()
     except (_Stopped, Unreadable) as error:
         return Over(run.position, str(error))
+    except _Enough:
+        return Over(run.position, more=True)
     return Over(run.position, more=more)
 
 
 class _Stopped(Exception):
     """The run cannot go on; the text is the complaint."""
+
+
+class _Enough(Exception):
+    """The run was long enough."""
 
 
 class _Run:
@@ -90,6 +106,9 @@ class _Run:
         self._page: str | None = (position.page or None) if listing.pages_last else None
         self._ties = _Ties()
         self._debt: Wait | None = None
+        self._heard = max(position.begun, position.known_until - LOOKBACK)
+        """What was said before needs no asking."""
+        self._talks = 0
         self._cutoff: datetime | None = None
         """What changed later is for the next run: else two passes would not look at the same items."""
 
@@ -102,7 +121,8 @@ class _Run:
             if count and self._listing.pause_seconds:
                 yield Wait(self._listing.pause_seconds, "the vendor counts requests")
             request = self._listing.request(self._since, self._page)
-            answer = yield from self._answered(self._conditional(request))
+            taken = _CURSOR_REFUSED if self._page else frozenset()
+            answer = yield from self._answered(self._conditional(request), taken)
             if answer.status in _CURSOR_REFUSED:
                 self._page, self.position = None, msgspec.structs.replace(self.position, page="")
                 continue
@@ -121,14 +141,16 @@ class _Run:
                 return False
         return True
 
-    def _answered(self, request: Request) -> Generator[Step, Reply, Answer]:
-        """Return an answer that can be used; waits and asks again as long as that may help."""
+    def _answered(
+        self, request: Request, taken: frozenset[HTTPStatus] = frozenset()
+    ) -> Generator[Step, Reply, Answer]:
+        """Return an answer that can be used, or is of `taken`; waits and asks again as long as that may help."""
         if self._debt is not None:
             yield self._debt
         for tries in range(TRIES_MAX):
             reply = yield request
             assert reply is not None, "a request is sent its answer"
-            if isinstance(reply, Answer) and self._page and reply.status in _CURSOR_REFUSED:
+            if isinstance(reply, Answer) and reply.status in taken:
                 return reply
             verdict = judge(reply, tries=tries)
             if isinstance(verdict, Refused):
@@ -145,13 +167,16 @@ class _Run:
         """Take a page of a list whose handles stay good; go on behind it once all of it has settled."""
         settled = [item for item in page.items if item.at <= cutoff]
         is_whole = len(settled) == len(page.items)
+        yield from self._listen(settled, cutoff)
         fresh = self._fresh(settled)
         # What is not whole is read again under the same handle, however old its first items are.
-        kept_from = self._before(self.position.watermark) if is_whole else None
+        kept_from = self._kept_from(self._before(self.position.watermark)) if is_whole else None
         watermark = max([self.position.watermark, *(item.at for item in settled)])
         position = self.position.with_items(settled, watermark=watermark, kept_from=kept_from)
         if is_whole and page.next is not None:
-            position = msgspec.structs.replace(position, page=page.next, seen=())
+            # A handle that stays good needs no memory of what was before it; what was said does.
+            seen = () if self._listing.conversations is None else position.seen
+            position = msgspec.structs.replace(position, page=page.next, seen=seen)
             self._page = page.next
         if position != self.position:
             self.position = position
@@ -165,6 +190,7 @@ class _Run:
         settled = [item for item in page.items if item.at <= cutoff]
         is_whole = len(settled) == len(page.items)
         is_first = self._page is None
+        yield from self._listen(settled, cutoff)
         tied = [item for item in settled if self._floor(item.at) <= self._since]
         self._ties.read(item.mark for item in tied)
         goes_on = page.next is not None and is_whole and len(tied) == len(settled)
@@ -190,11 +216,54 @@ class _Run:
     def _found(self, settled: Sequence[Item], watermark: datetime) -> Generator[Step, Reply, None]:
         """Hand over what is new of `settled`, with the position behind it."""
         fresh = self._fresh(settled)
-        kept_from = min(self._before(watermark), self._since)
+        kept_from = self._kept_from(min(self._before(watermark), self._since))
         position = self.position.with_items(settled, watermark=watermark, kept_from=kept_from)
         if position != self.position:
             self.position = position
             yield Found(fresh, position)
+
+    def _listen(self, tickets: Sequence[Item], cutoff: datetime) -> Generator[Step, Reply, None]:
+        """Where messages are wanted, hand over what was said in `tickets`, one after the other.
+
+        Each counts as seen once its messages are acknowledged, so a wait in the middle loses none of the way.
+        """
+        if self._listing.conversations is None:
+            return
+        for ticket in tickets:
+            if ticket.is_ticket and not self.position.has(ticket):
+                if self._talks == TALKS_MAX:
+                    raise _Enough
+                self._talks += 1
+                said = yield from self._said(self._listing.conversations, ticket, cutoff)
+                fresh, position = self._fresh(said), self.position
+                self.position = position.with_items(
+                    [*said, ticket], watermark=position.watermark, kept_from=None
+                )
+                yield Found(fresh, self.position)
+
+    def _said(
+        self, conversations: Conversations, ticket: Item, cutoff: datetime
+    ) -> Generator[Step, Reply, list[Item]]:
+        """Return what was said in a ticket, and has settled, oldest first. One that is gone says nothing."""
+        said: list[Item] = []
+        page: str | None = None
+        for _ in range(TALK_PAGES_MAX):
+            request = conversations.request(ticket, page)
+            if request is None:
+                break
+            yield Wait(conversations.pause_seconds, "one request for each ticket")
+            answer = yield from self._answered(request, _GONE)
+            if answer.status in _GONE:
+                break
+            shown = conversations.read(ticket, answer)
+            dated = [(item.written_at or item.at, item) for item in shown.items]
+            if any(later > earlier for (earlier, _), (later, _) in pairwise(dated)):
+                raise Unreadable(f"the messages of {ticket.key} are not newest first: some would be left out")
+            said += [item for written_at, item in dated if self._heard <= written_at <= cutoff]
+            page = shown.next
+            if page is None or any(written_at < self._heard for written_at, _ in dated):
+                break
+        return sorted(said, key=lambda item: item.at)
 
     def _fresh(self, items: Sequence[Item]) -> list[Item]:
         return [item for item in items if self._is_wanted(item) and not self.position.has(item)]
@@ -222,6 +291,10 @@ class _Run:
     def _know(self, cutoff: datetime) -> None:
         known_until = max(self.position.known_until, cutoff)
         self.position = msgspec.structs.replace(self.position, known_until=known_until)
+
+    def _kept_from(self, instant: datetime) -> datetime:
+        """Return from when on what was seen is remembered, if what is of the list is from `instant` on."""
+        return instant if self._listing.conversations is None else min(instant, self._heard)
 
     def _before(self, watermark: datetime) -> datetime:
         """Return where to begin when what changed up to `watermark` is known."""

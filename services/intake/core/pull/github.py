@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from services.intake.core.pull.port import (
     LAST,
     Answer,
+    Conversations,
     Item,
     Listing,
     Page,
@@ -45,6 +46,7 @@ class _GitHubList:
     pages_last = False
     pause_seconds = 0
     page_items = PAGE_ITEMS
+    conversations: Conversations | None = None
 
     def __init__(self, name: str, path: str, only: tuple[tuple[str, str], ...] = ()) -> None:
         self.name, self._path, self._only = name, path, only

@@ -17,6 +17,7 @@ from services.intake.core.pull.github import next_page
 from services.intake.core.pull.port import (
     LAST,
     Answer,
+    Conversations,
     Item,
     Listing,
     Page,
@@ -40,6 +41,7 @@ class GitLabIssues:
     pages_last = False
     pause_seconds = 0
     page_items = PAGE_ITEMS
+    conversations: Conversations | None = None
 
     def __init__(self, project: str) -> None:
         """`project` is its path, `group/name`."""

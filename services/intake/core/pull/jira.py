@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from services.intake.core.pull.port import (
     LAST,
     Answer,
+    Conversations,
     Item,
     Listing,
     Page,
@@ -45,6 +46,7 @@ class JiraIssues:
     pages_last = False
     pause_seconds = 0
     page_items = PAGE_ITEMS
+    conversations: Conversations | None = None
 
     def __init__(
         self, projects: Sequence[str], query: str, *, is_cloud: bool, zone: ZoneInfo | None = None

@@ -92,6 +92,21 @@ class Page(NamedTuple):
     is_last: bool = False
 
 
+class Conversations(Protocol):
+    """How what was said in one ticket is asked for, where a vendor has no list of messages: newest first."""
+
+    pause_seconds: float
+    """Before each request: there is one for each ticket that changed, and others want to ask the vendor as well."""
+
+    def request(self, ticket: Item, page: str | None) -> Request | None:
+        """Return the request for the messages of a ticket of the list; None: there are none to ask for."""
+        ...
+
+    def read(self, ticket: Item, answer: Answer) -> Page:
+        """Return the messages that a page shows, each with its `written_at`. Raises Unreadable."""
+        ...
+
+
 class Listing(Protocol):
     """One list of what changed: a repository's, a project's, a help desk's."""
 
@@ -105,6 +120,8 @@ class Listing(Protocol):
     """Between two requests, for a vendor that counts them."""
     page_items: int
     """How many items a page is asked to have."""
+    conversations: Conversations | None
+    """Wanted is what was said in the tickets of the list. None: wanted are its items."""
 
     def preparation(self) -> Request | None:
         """Return what has to be asked before the list, None for nothing."""

@@ -19,7 +19,7 @@ from services.intake.core.rejected import STAGE_WEBHOOK
 from services.intake.core.rejection import Rejection
 from services.intake.core.vendors.port import Delivery, Vendor
 from services.intake.core.webhook import Received, failed, receive
-from shared.contracts.tickets import Rejected
+from shared.contracts.tickets import Rejected, TicketFields
 
 Attempt = Callable[[Callable[[], Received], Callable[[str], Received]], Received]
 """Runs a pure step and turns whatever it raises into a value: shared/runtime/attempt.py."""
@@ -74,5 +74,7 @@ def kept(
 
 def _pulled(one: Normalised, item: Item) -> Normalised:
     sequence = one.observation.sequence if item.sequence is None else item.sequence
-    observation = msgspec.structs.replace(one.observation, pulled=True, sequence=sequence)
+    # A message is listed with its ticket as it is now, if at all, and says nothing of how it was then.
+    fields = one.observation.fields if item.written_at is None else TicketFields()
+    observation = msgspec.structs.replace(one.observation, pulled=True, sequence=sequence, fields=fields)
     return Normalised(observation, one.unmapped)

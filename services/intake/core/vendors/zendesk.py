@@ -6,7 +6,7 @@ the account's administrator; understood are the names of Zendesk's placeholders,
 `id`, `title`, `status`, `priority`, `group`, `assignee`, `requester`, `tags`, `via`, `type`, `link`,
 `created_at` and `updated_at` (the placeholders `..._with_timestamp`).
 
-`open` means that an agent has taken the ticket; `hold` waits for somebody else than the customer.
+A comment is an event by its own id, so that a list of comments tells of the same one. `open` means that an agent has taken the ticket; `hold` waits for somebody else than the customer.
 """
 
 from __future__ import annotations
@@ -163,7 +163,10 @@ def _comment(comment: Node) -> Members:
         activity, actor = Activity.INTERNAL_NOTE if is_private else Activity.AGENT_MESSAGE, Actor.AGENT
     else:
         return {"activity": Activity.UPDATED}
-    return found | {"activity": activity, "actor": actor}
+    number = comment["id"].text()
+    return (
+        found | {"activity": activity, "actor": actor} | ({"event_id": f"comment-{number}"} if number else {})
+    )
 
 
 def _actor(detail: Node) -> Actor | None:

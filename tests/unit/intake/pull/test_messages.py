@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-import msgspec
 import pytest
 
 from services.intake.core.arrival import Arrival
@@ -15,29 +14,48 @@ from services.intake.core.vendors import VENDORS as ADAPTERS
 from services.intake.core.vendors.port import Delivery
 from services.intake.core.webhook import receive
 from shared.contracts.instants import to_us
-from shared.contracts.tickets import Activity, Actor, Observation, Visibility
+from shared.contracts.tickets import Activity, Actor, Observation, TicketFields, Visibility
 from shared.runtime.attempt import attempt
-from tests.servers.desks.desk import EPOCH, Desk, Ticket
+from tests.servers.desks.desk import EPOCH, Answered, Asked, Desk, Ticket, failing
 from tests.servers.desks.github import GitHubDesk
+from tests.servers.desks.zendesk import ZendeskDesk
 from tests.unit.aging.partitions import Partition, bare
 from tests.unit.intake.pull.driving import Time, run
 from tests.unit.intake.pull.test_connectors import kind_of, normaliser
-from tests.unit.intake.pull.vendors import GITHUB, GITHUB_COMMENTS, TALKING, Vendor
+from tests.unit.intake.pull.vendors import GITHUB, GITHUB_COMMENTS, TALKING, ZENDESK_COMMENTS, Vendor
 
 AT = EPOCH - timedelta(minutes=30)
 BEGIN = EPOCH - timedelta(hours=2)
-PUBLIC = Visibility.PUBLIC
+PUBLIC, INTERNAL = Visibility.PUBLIC, Visibility.INTERNAL
+AGENT = (Activity.AGENT_MESSAGE, Actor.AGENT, PUBLIC)
+CUSTOMER = (Activity.CUSTOMER_MESSAGE, Actor.CUSTOMER, PUBLIC)
+BY_AGENT, BY_CUSTOMER, BY_MACHINE = (
+    {"is_agent": True},
+    {"is_agent": False},
+    {"is_agent": False, "is_bot": True},
+)
 SAID = [
-    ({"is_agent": True}, (Activity.AGENT_MESSAGE, Actor.AGENT, PUBLIC)),
-    ({"is_agent": False}, (Activity.CUSTOMER_MESSAGE, Actor.CUSTOMER, PUBLIC)),
-    ({"is_agent": False, "is_bot": True}, (Activity.AGENT_MESSAGE, Actor.BOT, PUBLIC)),
+    (GITHUB_COMMENTS, BY_AGENT, AGENT),
+    (GITHUB_COMMENTS, BY_CUSTOMER, CUSTOMER),
+    (GITHUB_COMMENTS, BY_MACHINE, (Activity.AGENT_MESSAGE, Actor.BOT, PUBLIC)),
+    (ZENDESK_COMMENTS, BY_AGENT, AGENT),
+    (ZENDESK_COMMENTS, BY_CUSTOMER, CUSTOMER),
+    (ZENDESK_COMMENTS, BY_MACHINE, (Activity.AGENT_MESSAGE, Actor.SYSTEM, PUBLIC)),
+    (ZENDESK_COMMENTS, BY_AGENT | {"is_internal": True}, (Activity.INTERNAL_NOTE, Actor.AGENT, INTERNAL)),
+    (
+        ZENDESK_COMMENTS,
+        BY_CUSTOMER | {"is_internal": True},
+        (Activity.CUSTOMER_MESSAGE, Actor.CUSTOMER, INTERNAL),
+    ),
 ]
+DESKS: dict[str, type[GitHubDesk | ZendeskDesk]] = {"github": GitHubDesk, "zendesk": ZendeskDesk}
+OPENINGS = {"github": "opened", "zendesk": "created"}
 each_list = pytest.mark.parametrize("vendor", TALKING, ids=str)
 
 
-def desk_of(vendor: Vendor) -> GitHubDesk:
+def desk_of(vendor: Vendor) -> GitHubDesk | ZendeskDesk:
     """Return a desk with one ticket that its customer opened."""
-    found = {"github": GitHubDesk}[kind_of(vendor)](lambda: EPOCH)
+    found = DESKS[kind_of(vendor)](lambda: EPOCH)
     found.put(Ticket(1, AT - timedelta(hours=1), created_at=AT - timedelta(hours=1)))
     return found
 
@@ -64,11 +82,11 @@ def delivered(vendor: Vendor, headers: Mapping[str, str], body: bytes) -> Observ
 
 
 def heard(one: Observation) -> tuple[object, ...]:
-    return one.ticket, one.id, one.time, one.activity, one.actor, one.visibility, one.sequence
+    second = one.time.replace(microsecond=0)  # Zendesk's events are dated a little after what they are about
+    return one.ticket, one.id, second, one.activity, one.actor, one.visibility, one.sequence
 
 
-@pytest.mark.parametrize(("how", "expected"), SAID, ids=["agent", "customer", "bot"])
-@each_list
+@pytest.mark.parametrize(("vendor", "how", "expected"), SAID)
 def test_a_pulled_message_is_the_message_that_the_webhook_told_of(
     vendor: Vendor, how: dict[str, bool], expected: tuple[object, ...]
 ) -> None:
@@ -82,13 +100,11 @@ def test_a_pulled_message_is_the_message_that_the_webhook_told_of(
 
 
 @each_list
-def test_what_a_list_does_not_show_of_a_ticket_stays_unshown(vendor: Vendor) -> None:
+def test_a_message_shows_nothing_of_its_ticket(vendor: Vendor) -> None:
     desk = desk_of(vendor)
     desk.say(7, 1, AT)
     (pulled,) = messages(vendor, desk)
-    assert {"queue"} >= {
-        name for name in pulled.fields.__struct_fields__ if getattr(pulled.fields, name) is not msgspec.UNSET
-    }
+    assert TicketFields() == pulled.fields
 
 
 @each_list
@@ -96,7 +112,7 @@ def test_webhooks_and_the_pull_of_the_same_conversation_come_to_what_the_webhook
     vendor: Vendor,
 ) -> None:
     desk = desk_of(vendor)
-    opened = delivered(vendor, *desk.webhook(1, "opened"))
+    opened = delivered(vendor, *desk.webhook(1, OPENINGS[kind_of(vendor)]))
     told = [opened]
     for number, (seconds, is_agent) in enumerate(
         ((0, True), (60, False), (60, True), (60, True), (90, False))
@@ -137,8 +153,43 @@ def test_a_comment_from_before_the_list_is_wanted_is_not_though_it_was_edited_si
 
 def test_a_comment_on_a_pull_request_is_on_no_ticket() -> None:
     desk = desk_of(GITHUB_COMMENTS)
+    assert isinstance(desk, GitHubDesk)
     desk.pull_requests = {2}
     desk.say(7, 2, AT)
     desk.say(8, 1, AT)
     assert [8] == [int(one.id.rpartition("-")[2]) for one in messages(GITHUB_COMMENTS, desk)]
     assert GITHUB.key(1) == messages(GITHUB_COMMENTS, desk)[0].ticket.partition(":")[2]
+
+
+def test_what_zendesk_does_not_show_of_an_author_stays_unshown_and_is_no_message() -> None:
+    desk = desk_of(ZENDESK_COMMENTS)
+    assert isinstance(desk, ZendeskDesk)
+    desk.say(7, 1, AT)
+    desk.strangers = {7}
+    (pulled,) = messages(ZENDESK_COMMENTS, desk)
+    assert (Activity.UPDATED, None, None) == (pulled.activity, pulled.actor, pulled.visibility)
+
+
+def test_the_description_of_a_ticket_is_no_message() -> None:
+    desk = desk_of(ZENDESK_COMMENTS)
+    desk.say(6, 1, desk.tickets[1].created_at)
+    desk.say(7, 1, desk.tickets[1].created_at + timedelta(seconds=3))
+    assert [desk.tickets[1].created_at + timedelta(seconds=3)] == [
+        one.time for one in messages(ZENDESK_COMMENTS, desk)
+    ]
+
+
+def test_a_ticket_that_is_gone_says_nothing_and_stops_nobody() -> None:
+    desk = desk_of(ZENDESK_COMMENTS)
+    desk.say(7, 1, AT)
+    desk.put(Ticket(2, AT - timedelta(minutes=1)))
+    shown = desk.respond
+
+    def gone(asked: Asked) -> Answered:
+        return failing(404)(asked) if "/2/" in asked.path else shown(asked)
+
+    desk.respond = gone  # type: ignore[method-assign]
+    assert [AT] == [one.time for one in messages(ZENDESK_COMMENTS, desk)]
+    desk.put(Ticket(3, AT, is_deleted=True))
+    messages(ZENDESK_COMMENTS, desk)
+    assert not any("/3/" in asked.path for asked in desk.asked)

@@ -12,7 +12,7 @@ from services.intake.core.pull.gitlab import GitLabIssues
 from services.intake.core.pull.jira import JiraIssues
 from services.intake.core.pull.port import Listing
 from services.intake.core.pull.source import basic, bearer
-from services.intake.core.pull.zendesk import ZendeskTickets
+from services.intake.core.pull.zendesk import ZendeskComments, ZendeskTickets
 from tests.servers.desks import github, gitlab, jira, talking, zendesk
 from tests.servers.desks.desk import Desk
 
@@ -58,8 +58,12 @@ JIRA_DATA_CENTER: Final = Vendor(
 ZENDESK: Final = Vendor(
     "zendesk", ZendeskTickets, zendesk.ZendeskDesk, basic(f"{zendesk.USER}/token", zendesk.TOKEN), str,
 )  # fmt: skip
+ZENDESK_COMMENTS: Final = Vendor(
+    "zendesk_comments", lambda: ZendeskTickets(ZendeskComments()), talking.ZendeskTalk, ZENDESK.credentials,
+    lambda number: f"{number} comment {number}",
+)  # fmt: skip
 VENDORS: Final = (GITHUB, GITLAB, JIRA, JIRA_DATA_CENTER, ZENDESK)
 """Lists of tickets."""
-TALKING: Final = (GITHUB_COMMENTS,)
+TALKING: Final = (GITHUB_COMMENTS, ZENDESK_COMMENTS)
 """Lists of comments."""
 LISTS: Final = (*VENDORS, *TALKING)

@@ -224,7 +224,7 @@ def test_a_body_without_a_ticket_is_unreadable(body: bytes) -> None:
 def test_the_real_private_comment_of_a_visitor_is_the_customers(shared_data: Path) -> None:
     found = observation(ZENDESK, real(shared_data, "zendesk", "ticket.comment_added"))
 
-    assert ("desk:342757", "2ba2a985-7d94-4a3f-92be-cd330679b6fa") == (found.ticket, found.id)
+    assert ("desk:342757", "comment-8659716087550") == (found.ticket, found.id)
     assert (Activity.CUSTOMER_MESSAGE, Actor.CUSTOMER, Visibility.INTERNAL) == (
         found.activity, found.actor, found.visibility
     )  # fmt: skip
