@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from services.intake.core.pull.flow import Margins
 from services.intake.core.pull.github import GitHubComments, GitHubIssues
-from services.intake.core.pull.gitlab import GitLabIssues
-from services.intake.core.pull.jira import JiraIssues
+from services.intake.core.pull.gitlab import GitLabIssues, GitLabNotes
+from services.intake.core.pull.jira import JiraComments, JiraIssues
 from services.intake.core.pull.port import Listing
 from services.intake.core.pull.source import PulledSource, basic, bearer
 from services.intake.core.pull.zendesk import ZendeskComments, ZendeskTickets
@@ -52,12 +52,17 @@ def _credentials(kind: SourceKind, user: str | None, token: str) -> dict[str, st
 
 
 def _listings(kind: SourceKind, pull: SourcePull) -> tuple[Listing, ...]:
+    # First what changed, then what was said: a ticket that nobody told of is to be known by its own state.
+    projects = pull.projects
     if kind is SourceKind.GITHUB:
-        # First what changed, then what was said: a ticket that nobody told of is to be known by its own state.
-        return (*map(GitHubIssues, pull.projects), *map(GitHubComments, pull.projects))
+        return (*map(GitHubIssues, projects), *map(GitHubComments, projects))
     if kind is SourceKind.GITLAB:
-        return tuple(map(GitLabIssues, pull.projects))
+        return (*map(GitLabIssues, projects), *map(GitLabIssues, projects, map(GitLabNotes, projects)))
     if kind is SourceKind.JIRA:
-        return (JiraIssues(pull.projects, pull.query, is_cloud=pull.deployment is Deployment.CLOUD),)
+        is_cloud = pull.deployment is Deployment.CLOUD
+        wanted = (None, JiraComments(is_cloud=is_cloud))
+        return tuple(
+            JiraIssues(projects, pull.query, is_cloud=is_cloud, conversations=each) for each in wanted
+        )
     assert kind is SourceKind.ZENDESK, "checked when the configuration was read"
     return (ZendeskTickets(), ZendeskTickets(ZendeskComments()))

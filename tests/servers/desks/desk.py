@@ -127,6 +127,11 @@ class Desk:
         """Return all tickets, the one that changed first first."""
         return sorted(self.tickets.values(), key=lambda ticket: (ticket.updated_at, ticket.number))
 
+    def said_in(self, ticket: int) -> list[Comment]:
+        """Return the comments on a ticket, newest first."""
+        found = [one for one in self.comments.values() if one.ticket == ticket]
+        return sorted(found, key=lambda one: (one.written_at, one.number), reverse=True)
+
     def said(self) -> list[Comment]:
         """Return all comments, the one that changed first first."""
         return sorted(self.comments.values(), key=lambda comment: (comment.updated_at, comment.number))

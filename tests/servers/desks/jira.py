@@ -1,4 +1,4 @@
-"""Jira's search by JQL, of the cloud and of Data Center, and the webhook that tells of an issue."""
+"""Jira's search by JQL, of the cloud and of Data Center, an issue's comments, and the webhooks that tell of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from tests.servers.desks.desk import Answered, Asked, Desk, Ticket, answered, failing
+from tests.servers.desks.desk import Answered, Asked, Comment, Desk, Ticket, answered, failing
 
 USER: Final = "barometer@example.com"
 TOKEN: Final = "atatt_made_up"
 ZONE: Final = "America/New_York"
+_COMMENTS: Final = re.compile(r"/rest/api/([23])/issue/SUP-(\d+)/comment")
 _JQL: Final = re.compile(
     r'updated >= "(\d{4}/\d\d/\d\d \d\d:\d\d)"(?P<more>.*) ORDER BY updated ASC, key ASC'
 )
@@ -29,7 +30,7 @@ class JiraDesk(Desk):
 
     def is_list(self, asked: Asked) -> bool:
         """Return whether it is more than the question for the account."""
-        return not asked.path.endswith("/myself")
+        return not asked.path.endswith(("/myself", "/comment"))
 
     def respond(self, asked: Asked) -> Answered:
         """Answer as documented."""
@@ -38,17 +39,20 @@ class JiraDesk(Desk):
             return failing(401)(asked)
         if asked.path in {"/rest/api/3/myself", "/rest/api/2/myself"}:
             return answered({"accountId": "a1", "timeZone": self._zone.key})
+        if found := _COMMENTS.fullmatch(asked.path):
+            assert ("3" if self._is_cloud else "2") == found[1], asked.path
+            return self._comments(asked, int(found[2]))
         if asked.path != ("/rest/api/3/search/jql" if self._is_cloud else "/rest/api/2/search"):
             return failing(404)(asked)
-        found, size = self._found(asked.query["jql"]), self.page_items(asked.query["maxResults"])
+        issues, size = self._found(asked.query["jql"]), self.page_items(asked.query["maxResults"])
         if not self._is_cloud:
             start = int(asked.query["startAt"])
-            shown = [self.issue(one) for one in found[start : start + size]]
-            return answered({"startAt": start, "maxResults": size, "total": len(found), "issues": shown})
+            shown = [self.issue(one) for one in issues[start : start + size]]
+            return answered({"startAt": start, "maxResults": size, "total": len(issues), "issues": shown})
         start = self._start(asked.query)
         behind = start + size
-        body: dict[str, Any] = {"issues": [self.issue(one) for one in found[start:behind]]}
-        body["isLast"] = behind >= len(found)
+        body: dict[str, Any] = {"issues": [self.issue(one) for one in issues[start:behind]]}
+        body["isLast"] = behind >= len(issues)
         if not body["isLast"]:
             body["nextPageToken"] = base64.b64encode(f"{behind} {asked.query['jql']}".encode()).decode()
         return answered(body)
@@ -66,6 +70,35 @@ class JiraDesk(Desk):
         start, _, jql = base64.b64decode(token).decode().partition(" ")
         assert jql == query["jql"], "a token belongs to its search"
         return int(start)
+
+    def _comments(self, asked: Asked, ticket: int) -> Answered:
+        assert "-created" == asked.query["orderBy"], asked.query
+        newest, start = self.said_in(ticket), int(asked.query["startAt"])
+        size = self.page_items(asked.query["maxResults"])
+        shown = [self.comment(one) for one in newest[start : start + size]]
+        return answered({"startAt": start, "maxResults": size, "total": len(newest), "comments": shown})
+
+    def comment(self, comment: Comment) -> dict[str, Any]:
+        """Return a comment as the API and the webhook show it."""
+        author = {"accountId": "a9", "accountType": "atlassian", "displayName": "Agent"}
+        if not comment.is_agent:
+            author = {"accountId": "a3", "accountType": "atlassian", "displayName": "Customer"}
+        if comment.is_bot:
+            author = {"accountId": "a4", "accountType": "app", "displayName": "Automation"}
+        return {
+            "id": str(comment.number), "author": author, "updateAuthor": author,
+            "body": "Have you tried to switch it off?", "jsdPublic": not comment.is_internal,
+            "created": _written(comment.written_at, self._zone), "updated": _written(comment.updated_at, self._zone),
+        }  # fmt: skip
+
+    def told(self, number: int) -> tuple[Mapping[str, str], bytes]:
+        """Return headers and body of the webhook that tells of a comment that was just written."""
+        comment = self.comments[number]
+        body = {
+            "timestamp": int(comment.written_at.timestamp() * 1_000) + 300, "webhookEvent": "comment_created",
+            "comment": self.comment(comment), "issue": self.issue(self.tickets[comment.ticket]),
+        }  # fmt: skip
+        return {"x-atlassian-webhook-identifier": f"hook-{number}"}, json.dumps(body).encode()
 
     def issue(self, ticket: Ticket) -> dict[str, Any]:
         """Return a ticket as the API and the webhook show it."""
@@ -88,11 +121,11 @@ class JiraDesk(Desk):
             },
         }
 
-    def webhook(self, number: int) -> tuple[Mapping[str, str], bytes]:
+    def webhook(self, number: int, event: str = "jira:issue_updated") -> tuple[Mapping[str, str], bytes]:
         """Return headers and body of the webhook that tells of a ticket as it is now."""
         ticket = self.tickets[number]
         body = {
-            "timestamp": int(ticket.updated_at.timestamp() * 1_000), "webhookEvent": "jira:issue_updated",
+            "timestamp": int(ticket.updated_at.timestamp() * 1_000), "webhookEvent": event,
             "issue_event_type_name": "issue_generic", "user": {"accountId": "a2", "displayName": "agent"},
             "issue": self.issue(ticket), "changelog": {"id": "900", "items": []},
         }  # fmt: skip

@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.servers.desks.desk import Comment, Desk, Ticket
 from tests.servers.desks.github import GitHubDesk
+from tests.servers.desks.gitlab import GitLabDesk
+from tests.servers.desks.jira import JiraDesk
 from tests.servers.desks.zendesk import ZendeskDesk
 
 
@@ -39,6 +41,14 @@ class Chatter(Talk):
 
 class ZendeskTalk(Chatter, ZendeskDesk):
     """Zendesk's tickets, each asked for its comments."""
+
+
+class GitLabTalk(Chatter, GitLabDesk):
+    """GitLab's issues, each asked for its notes."""
+
+
+class JiraTalk(Chatter, JiraDesk):
+    """Jira's issues, each asked for its comments."""
 
 
 class GitHubTalk(Talk, GitHubDesk):

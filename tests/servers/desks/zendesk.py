@@ -72,10 +72,7 @@ class ZendeskDesk(Desk):
         if ticket not in self.tickets or self.tickets[ticket].is_deleted:
             return failing(404, body={"error": "RecordNotFound"})(asked)
         assert ("users", "-created_at") == (asked.query["include"], asked.query["sort"]), asked.query
-        newest = sorted(
-            (one for one in self.comments.values() if one.ticket == ticket),
-            key=lambda one: (one.written_at, one.number), reverse=True,
-        )  # fmt: skip
+        newest = self.said_in(ticket)
         after = asked.query.get("page[after]")
         begin = 0 if after is None else int(base64.b64decode(after))
         end = begin + self.page_items(asked.query["page[size]"])

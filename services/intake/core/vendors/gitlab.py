@@ -6,7 +6,7 @@ in a row switch a webhook off. The ticket's id is `<namespace>/<project>#<iid>`.
 is the word `assigned`. Priorities are labels (members.py), so shown labels without one clear it; an incident
 without such a label has its severity. Who opened the issue speaks as the customer, everybody else as an agent,
 for roles are not shown. A comment shows the ids of assignees only, so it clears an assignee or says nothing.
-Times may be whole seconds, so the opening comes first in the order of one time. System hooks, merge requests,
+A comment is an event by its own id, so that a list of comments tells of the same one. Times may be whole seconds, so the opening comes first in the order of one time. System hooks, merge requests,
 snippets and emoji are no tickets.
 """
 
@@ -86,9 +86,8 @@ class GitLab:
         number, project = issue["iid"].integer(), body["project"]["path_with_namespace"].text()
         if number is None or project is None:
             raise Unreadable("an issue needs its iid and its project's path_with_namespace")
-        members = _issue(body, issue) | happened
+        members = _issue(body, issue) | {"event_id": _event_id(delivery)} | happened
         members["id"] = f"{project}#{number}"
-        members["event_id"] = _event_id(delivery)
         members["queue"] = project
         return Shown((known(members, cleared=("assignee", "priority")),))
 
@@ -175,12 +174,14 @@ def _noted(body: Node) -> Members:
         is_customer = actor is Actor.CUSTOMER
         activity = Activity.CUSTOMER_MESSAGE if is_customer else Activity.AGENT_MESSAGE
         visibility = Visibility.PUBLIC
+    number = note["id"].integer()
     return {
         "activity": activity,
         "actor": actor,
         "visibility": visibility,
         "sequence": _LATER,
         "time": written_at,
+        **({} if number is None else {"event_id": f"note-{number}"}),
     }
 
 

@@ -8,7 +8,7 @@ alone or inside `issue`.
 A status has a name that people invented and a category; a source's own map may know the name, the category
 counts otherwise. The ticket's id is the issue's key; a move to another project gives a new one, so the old
 ticket is then merged into the new. Who reported the issue speaks as the customer, and so does an account of
-the customer portal. Worklogs, sprints, versions and links are no tickets.
+the customer portal. A comment is an event by its own id, so that a list of comments tells of the same one. Worklogs, sprints, versions and links are no tickets.
 """
 
 from __future__ import annotations
@@ -122,8 +122,9 @@ class Jira:
             if body["webhookEvent"].text() and not isinstance(body["issue"].value, dict):
                 return Shown(ignored="no_ticket")
             raise Unreadable("an issue needs its `key` and its `fields`")
-        members = _issue(issue, key) | _happened(body, issue)
+        members = _issue(issue, key)
         members["event_id"] = Node(delivery.header("x-atlassian-webhook-identifier")).text()
+        members |= _happened(body, issue)
         members["id"] = key
         members = known(members, cleared=_CLEARED)
         old = _old_key(body["changelog"], key)
@@ -198,11 +199,13 @@ def _comment(comment: Node, issue: Node, updated_at: datetime | None) -> Members
         activity = Activity.INTERNAL_NOTE
     else:
         activity = Activity.CUSTOMER_MESSAGE if actor is Actor.CUSTOMER else Activity.AGENT_MESSAGE
+    number = comment["id"].text()
     return {
         "activity": activity,
         "actor": actor,
         "visibility": Visibility.INTERNAL if is_private else Visibility.PUBLIC,
         "time": comment["created"].instant() or updated_at,
+        **({"event_id": f"comment-{number}"} if number else {}),
     }
 
 

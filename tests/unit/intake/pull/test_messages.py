@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import pytest
@@ -18,11 +18,22 @@ from shared.contracts.tickets import Activity, Actor, Observation, TicketFields,
 from shared.runtime.attempt import attempt
 from tests.servers.desks.desk import EPOCH, Answered, Asked, Desk, Ticket, failing
 from tests.servers.desks.github import GitHubDesk
+from tests.servers.desks.gitlab import GitLabDesk
+from tests.servers.desks.jira import JiraDesk
 from tests.servers.desks.zendesk import ZendeskDesk
 from tests.unit.aging.partitions import Partition, bare
 from tests.unit.intake.pull.driving import Time, run
 from tests.unit.intake.pull.test_connectors import kind_of, normaliser
-from tests.unit.intake.pull.vendors import GITHUB, GITHUB_COMMENTS, TALKING, ZENDESK_COMMENTS, Vendor
+from tests.unit.intake.pull.vendors import (
+    GITHUB,
+    GITHUB_COMMENTS,
+    GITLAB_NOTES,
+    JIRA_COMMENTS,
+    JIRA_DATA_CENTER_COMMENTS,
+    TALKING,
+    ZENDESK_COMMENTS,
+    Vendor,
+)
 
 AT = EPOCH - timedelta(minutes=30)
 BEGIN = EPOCH - timedelta(hours=2)
@@ -34,28 +45,39 @@ BY_AGENT, BY_CUSTOMER, BY_MACHINE = (
     {"is_agent": False},
     {"is_agent": False, "is_bot": True},
 )
+NOTE = (Activity.INTERNAL_NOTE, Actor.AGENT, INTERNAL)
+INTERNAL_BY_AGENT = BY_AGENT | {"is_internal": True}
+TALKING_PRIVATELY = (ZENDESK_COMMENTS, GITLAB_NOTES, JIRA_COMMENTS, JIRA_DATA_CENTER_COMMENTS)
+MACHINES = {"zendesk_comments": Actor.SYSTEM}
 SAID = [
-    (GITHUB_COMMENTS, BY_AGENT, AGENT),
-    (GITHUB_COMMENTS, BY_CUSTOMER, CUSTOMER),
-    (GITHUB_COMMENTS, BY_MACHINE, (Activity.AGENT_MESSAGE, Actor.BOT, PUBLIC)),
-    (ZENDESK_COMMENTS, BY_AGENT, AGENT),
-    (ZENDESK_COMMENTS, BY_CUSTOMER, CUSTOMER),
-    (ZENDESK_COMMENTS, BY_MACHINE, (Activity.AGENT_MESSAGE, Actor.SYSTEM, PUBLIC)),
-    (ZENDESK_COMMENTS, BY_AGENT | {"is_internal": True}, (Activity.INTERNAL_NOTE, Actor.AGENT, INTERNAL)),
+    *((vendor, BY_AGENT, AGENT) for vendor in TALKING),
+    *((vendor, BY_CUSTOMER, CUSTOMER) for vendor in TALKING),
+    *(
+        (vendor, BY_MACHINE, (Activity.AGENT_MESSAGE, MACHINES.get(vendor.name, Actor.BOT), PUBLIC))
+        for vendor in TALKING
+    ),
+    *((vendor, INTERNAL_BY_AGENT, NOTE) for vendor in TALKING_PRIVATELY),
     (
         ZENDESK_COMMENTS,
         BY_CUSTOMER | {"is_internal": True},
         (Activity.CUSTOMER_MESSAGE, Actor.CUSTOMER, INTERNAL),
     ),
 ]
-DESKS: dict[str, type[GitHubDesk | ZendeskDesk]] = {"github": GitHubDesk, "zendesk": ZendeskDesk}
-OPENINGS = {"github": "opened", "zendesk": "created"}
+Speaking = GitHubDesk | GitLabDesk | JiraDesk | ZendeskDesk
+DESKS: dict[str, Callable[[Callable[[], datetime]], Speaking]] = {
+    "github_comments": GitHubDesk,
+    "zendesk_comments": ZendeskDesk,
+    "gitlab_notes": GitLabDesk,
+    "jira_comments": JiraDesk,
+    "jira_data_center_comments": lambda now: JiraDesk(now, is_cloud=False),
+}
+OPENINGS = {"github": "opened", "zendesk": "created", "gitlab": "open", "jira": "jira:issue_created"}
 each_list = pytest.mark.parametrize("vendor", TALKING, ids=str)
 
 
-def desk_of(vendor: Vendor) -> GitHubDesk | ZendeskDesk:
+def desk_of(vendor: Vendor) -> Speaking:
     """Return a desk with one ticket that its customer opened."""
-    found = DESKS[kind_of(vendor)](lambda: EPOCH)
+    found = DESKS[vendor.name](lambda: EPOCH)
     found.put(Ticket(1, AT - timedelta(hours=1), created_at=AT - timedelta(hours=1)))
     return found
 
@@ -193,3 +215,12 @@ def test_a_ticket_that_is_gone_says_nothing_and_stops_nobody() -> None:
     desk.put(Ticket(3, AT, is_deleted=True))
     messages(ZENDESK_COMMENTS, desk)
     assert not any("/3/" in asked.path for asked in desk.asked)
+
+
+def test_what_gitlab_itself_writes_about_a_change_is_no_message() -> None:
+    desk = desk_of(GITLAB_NOTES)
+    assert isinstance(desk, GitLabDesk)
+    desk.say(7, 1, AT)
+    desk.say(8, 1, AT + timedelta(seconds=1))
+    desk.system_notes = {8}
+    assert ["note-7"] == [one.id for one in messages(GITLAB_NOTES, desk)]

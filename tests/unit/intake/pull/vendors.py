@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from services.intake.core.pull.github import GitHubComments, GitHubIssues
-from services.intake.core.pull.gitlab import GitLabIssues
-from services.intake.core.pull.jira import JiraIssues
+from services.intake.core.pull.gitlab import GitLabIssues, GitLabNotes
+from services.intake.core.pull.jira import JiraComments, JiraIssues
 from services.intake.core.pull.port import Listing
 from services.intake.core.pull.source import basic, bearer
 from services.intake.core.pull.zendesk import ZendeskComments, ZendeskTickets
@@ -62,8 +62,29 @@ ZENDESK_COMMENTS: Final = Vendor(
     "zendesk_comments", lambda: ZendeskTickets(ZendeskComments()), talking.ZendeskTalk, ZENDESK.credentials,
     lambda number: f"{number} comment {number}",
 )  # fmt: skip
+GITLAB_NOTES: Final = Vendor(
+    "gitlab_notes", lambda: GitLabIssues(gitlab.PROJECT, GitLabNotes(gitlab.PROJECT)), talking.GitLabTalk,
+    GITLAB.credentials, lambda number: f"{gitlab.PROJECT}#{number} note {number}",
+)  # fmt: skip
+
+
+def _jira_comments(*, is_cloud: bool) -> Listing:
+    return JiraIssues((), "", is_cloud=is_cloud, conversations=JiraComments(is_cloud=is_cloud))
+
+
+JIRA_COMMENTS: Final = Vendor(
+    "jira_comments", lambda: _jira_comments(is_cloud=True), talking.JiraTalk, JIRA.credentials,
+    lambda number: f"SUP-{number} comment {number}",
+)  # fmt: skip
+JIRA_DATA_CENTER_COMMENTS: Final = Vendor(
+    "jira_data_center_comments", lambda: _jira_comments(is_cloud=False),
+    lambda now: talking.JiraTalk(now, is_cloud=False), JIRA_DATA_CENTER.credentials,
+    lambda number: f"SUP-{number} comment {number}",
+)  # fmt: skip
 VENDORS: Final = (GITHUB, GITLAB, JIRA, JIRA_DATA_CENTER, ZENDESK)
 """Lists of tickets."""
-TALKING: Final = (GITHUB_COMMENTS, ZENDESK_COMMENTS)
+TALKING: Final = (
+    GITHUB_COMMENTS, ZENDESK_COMMENTS, GITLAB_NOTES, JIRA_COMMENTS, JIRA_DATA_CENTER_COMMENTS,
+)  # fmt: skip
 """Lists of comments."""
 LISTS: Final = (*VENDORS, *TALKING)
