@@ -26,7 +26,7 @@ from shared.configuration.facts import facts_digest, facts_document
 from shared.contracts.configuration import ConfigVersion
 from shared.contracts.instants import SECOND_US, from_us
 from shared.contracts.records import Outgoing
-from shared.contracts.tickets import RunBegan, RunEnded
+from shared.contracts.tickets import Observation, RunBegan, RunEnded
 from shared.contracts.topics import INBOX
 from tests.simulation.bus import SimulatedBus
 from tests.simulation.desk import Shown
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _ANSWER_MS: Final = 5_000
 """How long a sender waits for its answer."""
+_LISTED_OTHERWISE: Final = 0.5
+"""How much of a list cannot be told by id from what webhooks say."""
 _AGAIN_US: Final = 400_000
 """How long it waits before it sends again, on average."""
 
@@ -159,12 +161,32 @@ class Outside:
         await self._appended(to_every_partition(RunEnded(run=run, at=from_us(self._now_us())), partitions))
 
     def _imported(self, shown: Shown, run: str) -> Outgoing | None:
+        observation = self._normalised(shown, run)
+        return None if observation is None else to_outgoing(observation)
+
+    def _normalised(self, shown: Shown, run: str | None = None) -> Observation | None:
         sources = Sources(definitions_of(self._world.configuration, {}))
         normaliser = sources.get(shown.tenant, SOURCE)
         assert normaliser is not None
         arrival = Arrival.at(from_us(self._now_us()))
         outcome = normaliser.json(shown.body, Defaults(shown.event_id, run=run), arrival)
-        return to_outgoing(outcome.observation) if isinstance(outcome, Normalised) else None
+        return outcome.observation if isinstance(outcome, Normalised) else None
+
+    # A pull.
+
+    async def pull(self, shown: Sequence[Shown]) -> None:
+        """Read what is shown from the source's list: by the second, under an id of the list's own, or as it is told."""
+        random = self._random
+        for one in shown:
+            await self._until(one.at_us + int(random.choice((0, 1, 10)) * random.random() * SECOND_US))
+            told = self._normalised(one)
+            if told is None or told.dated_by_receipt:
+                continue  # a list says of everything when it was
+            listed = msgspec.structs.replace(told, pulled=True)
+            if random.random() < _LISTED_OTHERWISE:
+                second = told.time.replace(microsecond=0)
+                listed = msgspec.structs.replace(listed, id=f"list {told.id}", time=second)
+            await self._appended([to_outgoing(listed)])
 
     # An operator.
 

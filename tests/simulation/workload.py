@@ -34,25 +34,46 @@ def people(world: World, history: Sequence[Shown] = ()) -> int:
     desks = [
         HelpDesk(random, name, random.choice(_TICKETS), habits) for name in TENANTS[: world.shape.tenants]
     ]
-    shown: dict[str, list[Shown]] = {}
-    inbox: list[Shown] = []
-    share = random.choice((0.0, 0.1, 0.4))
+    news = _News(random)
     for at_us in sorted(int(START_US + random.random() * span_us) for _ in range(random.choice(_EVENTS))):
-        one = random.choice(desks).shows(at_us)
-        sender = f"{one.tenant}-{random.randint(1, 2)}"
-        (inbox if random.random() < share else shown.setdefault(sender, [])).append(one)
+        news.add(random.choice(desks).shows(at_us))
     if history:
-        shown["history"] = list(history)
-    for name, its in sorted(shown.items()):
+        news.sent["history"] = list(history)
+    for name, its in sorted(news.sent.items()):
         outside.begin(name, outside.send(its))
-    if inbox:
-        outside.begin("upstream", outside.write(inbox))
+    if news.inbox:
+        outside.begin("upstream", outside.write(news.inbox))
+    if news.listed:
+        outside.begin("pull", outside.pull(news.listed))
     if random.random() < 0.4:
         for number in range(random.choice((1, 1, 2))):
             begin_us = START_US + int(random.random() * span_us)
             outside.begin(f"import-{number}", outside.import_(f"run-{number}", _old(random, desks), begin_us))
     _edits(world, span_us)
     return end_us + _SETTLE_US
+
+
+class _News:
+    """What desks show, by the ways it takes."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._by_inbox = random.choice((0.0, 0.1, 0.4))
+        self._by_list = random.choice((0.0, 0.0, 0.3))
+        self._lost = random.choice((0.0, 0.1))
+        self.sent: dict[str, list[Shown]] = {}
+        self.inbox: list[Shown] = []
+        self.listed: list[Shown] = []
+
+    def add(self, one: Shown) -> None:
+        """Choose the way, or two ways, of `one`."""
+        random = self._random
+        sender = f"{one.tenant}-{random.randint(1, 2)}"
+        if random.random() < self._by_list:
+            self.listed.append(one)
+            if random.random() < self._lost:
+                return  # only its list tells: the webhook about it was lost
+        (self.inbox if random.random() < self._by_inbox else self.sent.setdefault(sender, [])).append(one)
 
 
 def _old(random: Random, desks: list[HelpDesk]) -> list[Shown]:
