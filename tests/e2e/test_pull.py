@@ -16,8 +16,10 @@ import yaml
 
 from tests.e2e.harness import Deployment, one_machine, running
 from tests.servers.child import wait_until
-from tests.servers.desks.desk import Answered, Asked, Ticket, failing
+from tests.servers.desks import gitlab
+from tests.servers.desks.desk import Answered, Asked, Desk, Ticket, failing
 from tests.servers.desks.github import REPOSITORY, TOKEN, GitHubDesk
+from tests.servers.desks.gitlab import PROJECT, GitLabDesk
 from tests.servers.desks.serving import served_beside
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
@@ -35,34 +37,54 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class Tracker(GitHubDesk):
-    """A GitHub with a switch."""
+class Switched(Desk):
+    """A desk with a switch, by its own clock."""
 
     def __init__(self) -> None:
         super().__init__(lambda: datetime.now(UTC))
         self.is_away = True
         self.page_items_max = 4
 
-    def respond(self, asked: Asked) -> Answered:
-        return failing(503)(asked) if self.is_away else super().respond(asked)
+    def answer(self, asked: Asked) -> Answered:
+        if self.is_away:
+            self.asked.append(asked)
+            return failing(503)(asked)
+        return super().answer(asked)
+
+
+class Tracker(Switched, GitHubDesk):
+    """GitHub."""
+
+
+class Forge(Switched, GitLabDesk):
+    """GitLab."""
 
 
 @contextmanager
-def watched(tmp_path: Path, **more: Any) -> Iterator[tuple[Tracker, Deployment]]:
-    """Give a tracker and a Barometer that hears from it and asks it."""
-    tracker = Tracker()
-    with served_beside(tracker) as url:
+def watched(
+    tmp_path: Path, desk: Switched, kind: str, project: str, token: str, **more: Any
+) -> Iterator[Deployment]:
+    """Give a Barometer that hears from a desk and asks it."""
+    with served_beside(desk) as url:
         source = {
-            "name": "tracker", "kind": "github", "webhook": {"secret": {"env": "HOOK"}},
+            "name": "tracker", "kind": kind, "webhook": {"secret": {"env": "HOOK"}},
             "pull": {
-                "url": url, "token": {"env": "TOKEN"}, "projects": [REPOSITORY], "interval": "10s", "settle": "5s",
+                "url": url, "token": {"env": "TOKEN"}, "projects": [project], "interval": "10s", "settle": "5s",
                 "from": (now() - timedelta(hours=2)).isoformat(),
             },
         }  # fmt: skip
         config = tmp_path / "barometer.yaml"
         config.write_text(yaml.safe_dump({"sources": [source], **more}), encoding="utf-8")
-        with running(one_machine(tmp_path, config=config, HOOK=SECRET, TOKEN=TOKEN)) as here:
-            yield tracker, here
+        with running(one_machine(tmp_path, config=config, HOOK=SECRET, TOKEN=token)) as here:
+            yield here
+
+
+@contextmanager
+def tracked(tmp_path: Path, **more: Any) -> Iterator[tuple[Tracker, Deployment]]:
+    """Give GitHub, and a Barometer that watches it."""
+    tracker = Tracker()
+    with watched(tmp_path, tracker, "github", REPOSITORY, TOKEN, **more) as here:
+        yield tracker, here
 
 
 def deliver(tracker: Tracker, here: Deployment, number: int, action: str) -> None:
@@ -96,7 +118,7 @@ def opened(tracker: Tracker, here: Deployment) -> None:
 
 
 def test_exactly_the_lost_webhooks_are_found_and_counted(tmp_path: Path) -> None:
-    with watched(tmp_path) as (tracker, here):
+    with tracked(tmp_path) as (tracker, here):
         opened(tracker, here)
         wait_until(
             lambda: here.backlog()["open"] == len(NUMBERS) - len(LOST),
@@ -127,7 +149,7 @@ def test_exactly_the_lost_webhooks_are_found_and_counted(tmp_path: Path) -> None
 def test_exactly_the_lost_messages_are_found_and_counted(tmp_path: Path) -> None:
     answers, notes = range(101, 121), range(201, 221)
     lost_answers, lost_notes = {102, 103, 105, 119}, {207, 211}
-    with watched(tmp_path, sla=PROMISE) as (tracker, here):
+    with tracked(tmp_path, sla=PROMISE) as (tracker, here):
         for number in NUMBERS:
             tracker.put(Ticket(number, now() - timedelta(minutes=30, seconds=-number)))
             deliver(tracker, here, number, "opened")
@@ -156,7 +178,7 @@ def answered(here: Deployment) -> set[int]:
 
 
 def test_a_kill_in_the_middle_of_a_list_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    with watched(tmp_path) as (tracker, here):
+    with tracked(tmp_path) as (tracker, here):
         opened(tracker, here)
         process = here.processes["aging"]
         tracker.is_away = False
@@ -170,7 +192,43 @@ def test_a_kill_in_the_middle_of_a_list_loses_nothing_and_doubles_nothing(tmp_pa
         wait_until(lambda: told == observations(here, told), "every observation", deadline_s=WAIT_S)
 
 
-def more(tracker: Tracker, pages: int) -> None:
+def test_messages_that_only_their_tickets_show_are_found_through_kills(tmp_path: Path) -> None:
+    forge, earlier = Forge(), now() - timedelta(minutes=30)
+    lost_answers = {102, 105, 111}
+    with watched(tmp_path, forge, "gitlab", PROJECT, gitlab.TOKEN, sla=PROMISE) as here:
+
+        def hear(headers: Mapping[str, str], body: bytes) -> None:
+            sent = {**headers, "x-gitlab-token": SECRET, "content-type": "application/json"}
+            assert 202 == here.post("/v1/webhooks/tracker", content=body, headers=sent).status_code
+
+        for number in range(1, 13):
+            forge.put(Ticket(number, earlier, created_at=earlier))
+            hear(*forge.webhook(number, "open"))
+            forge.say(200 + number, number, now() - timedelta(minutes=3), is_agent=False)
+            hear(*forge.told(200 + number))
+            forge.say(100 + number, number, now() - timedelta(minutes=2))
+            if 100 + number not in lost_answers:
+                hear(*forge.told(100 + number))
+        wait_until(
+            lambda: answered(here) == set(range(1, 13)) - {2, 5, 11},
+            "the webhooks to be folded",
+            deadline_s=WAIT_S,
+        )
+        process = here.processes["aging"]
+        forge.is_away = False
+        for requests in (3, 5):
+            more(forge, requests)
+            process.kill9()
+            process.start().wait_ready()
+        wait_until(lambda: set(range(1, 13)) == answered(here), "every answer", deadline_s=WAIT_S)
+        wait_until(lambda: {2, 5, 11} == lost(here), "every lost webhook to be told of", deadline_s=WAIT_S)
+        told_keys = {
+            f"tracker:{PROJECT}#{number}": 5 if 100 + number in lost_answers else 6 for number in range(1, 13)
+        }
+        wait_until(lambda: told_keys == observations(here, told_keys), "every observation", deadline_s=WAIT_S)
+
+
+def more(tracker: Desk, pages: int) -> None:
     """Return once so many pages more were asked for."""
     wanted = len(tracker.asked) + pages
     wait_until(lambda: len(tracker.asked) >= wanted, "pages to be asked for", deadline_s=WAIT_S)

@@ -87,7 +87,7 @@ def extends(ticket: Ticket, mark: Mark, order: bytes, terms: Terms, *, until_us:
     return (
         order > ticket.last_order
         and not mark.dated_by_receipt
-        and not (is_message(mark) and (mark.pulled or ticket.pulled_message))
+        and not ((mark.pulled or ticket.pulled_message) and is_message(mark))
         and mark.time_us > ticket.timed_us
         and (mark.time_us > ticket.updated_us or ticket.open)
         and creation_us(mark) >= ticket.created_us

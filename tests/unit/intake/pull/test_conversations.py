@@ -135,6 +135,15 @@ def test_many_tickets_are_asked_in_several_runs_so_that_other_lists_are_read_bet
     assert set(range(100, 100 + TALKS_MAX + 7)) == set(asking.asked())
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["503", "cut"])
+def test_a_conversation_that_fails_for_a_moment_is_asked_for_again(cut: bool) -> None:
+    asking = Asking()
+    asking.say(11, 1, ago=900)
+    refusing(asking.desk, 1, failing(503)(Asked("", {}, {}))._replace(cut=cut))
+    done = asking.run()
+    assert ([11], None, [1, 1]) == (numbers(done), done.over.complaint, [n for n in asking.asked() if n == 1])
+
+
 @pytest.mark.parametrize("dies_at", [1, 2, 3, 4])
 def test_what_was_not_acknowledged_is_asked_for_again_and_nothing_else(dies_at: int) -> None:
     asking = Asking()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -13,7 +16,7 @@ from services.intake.core.pull.reading import Read, read
 from services.intake.core.vendors import VENDORS as ADAPTERS
 from services.intake.core.vendors.port import Delivery
 from services.intake.core.webhook import receive
-from shared.contracts.instants import to_us
+from shared.contracts.instants import from_us, to_us
 from shared.contracts.tickets import Activity, Actor, Observation, TicketFields, Visibility
 from shared.runtime.attempt import attempt
 from tests.servers.desks.desk import EPOCH, Answered, Asked, Desk, Ticket, failing
@@ -151,6 +154,33 @@ def test_webhooks_and_the_pull_of_the_same_conversation_come_to_what_the_webhook
     assert ["known"] * 5 == [one.outcome.value for _, one in outcome.pulled]
     assert bare(alone.ticket(key)) == bare(twice.ticket(key))
     assert alone.standing() == twice.standing()
+
+
+@each_list
+def test_of_many_messages_exactly_those_whose_webhooks_were_lost_are_found(vendor: Vendor) -> None:
+    desk, chance, partition = desk_of(vendor), Random(7), Partition()
+    for ticket in (1, 2, 3):
+        desk.put(Ticket(ticket, AT - timedelta(hours=1), created_at=AT - timedelta(hours=1)))
+        opened = delivered(vendor, *desk.webhook(ticket, OPENINGS[kind_of(vendor)]))
+        partition.take(opened, clock_us=to_us(EPOCH))
+    lost = set()
+    for number in range(100, 160):  # several within a second, of either side
+        ticket, at = chance.choice((1, 2, 3)), AT + timedelta(seconds=(number - 100) // 3)
+        desk.say(number, ticket, at, is_agent=chance.random() < 0.5)
+        if chance.random() < 0.3:
+            lost.add(number)
+        else:
+            partition.take(delivered(vendor, *desk.told(number)), clock_us=to_us(EPOCH))
+    pulled = messages(vendor, desk)
+    outcome = partition.take(*pulled, clock_us=to_us(EPOCH))
+    found = Counter(one.outcome.value for _, one in outcome.pulled)
+    assert {"known": 60 - len(lost), "message": len(lost)} == found
+    wanted = {number: desk.comments[number] for number in lost}
+    assert Counter((f"{one.ticket}", one.written_at) for one in wanted.values()) == Counter(
+        (re.split("[#:-]", ticket)[-1], from_us(one.at_us))
+        for (_, ticket), one in outcome.pulled
+        if one.outcome.value == "message"
+    )
 
 
 @each_list
