@@ -16,6 +16,7 @@ from services.intake.core.arrival import Arrival
 from services.intake.core.envelope import Context
 from services.intake.core.mail.reading import MEDIA_TYPE, read_again
 from services.intake.core.normalise import Normalised
+from services.intake.core.pull.pulled import VERIFIED, as_kept
 from services.intake.core.reception import Item, Outcome, Reception, Refused, kept_headers
 from services.intake.core.rejection import DETAIL_CHARACTERS_MAX, Reason, Rejection, rejected
 from services.intake.core.sources import Publisher, Sources
@@ -151,6 +152,8 @@ def _read_again(one: Rejected, sources: Sources, now: datetime) -> Retried:
     delivery = kept_delivery(one.headers, one.body, one.received_at)
     received = receive(normaliser, vendor, delivery, Arrival.at(one.received_at, now=now))
     observations = tuple(each.observation for each in received.accepted)
+    if one.verified.startswith(VERIFIED):
+        observations = tuple(as_kept(each, one.headers) for each in observations)
     return Retried(observations, received.refused[0] if received.refused else None)
 
 

@@ -10,16 +10,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-import msgspec
-
 from services.intake.core.arrival import Arrival
 from services.intake.core.normalise import Normalised, Normaliser
 from services.intake.core.pull.port import Item
+from services.intake.core.pull.pulled import VERIFIED, as_listed, kept_headers_of
 from services.intake.core.rejected import STAGE_WEBHOOK
 from services.intake.core.rejection import Rejection
 from services.intake.core.vendors.port import Delivery, Vendor
 from services.intake.core.webhook import Received, failed, receive
-from shared.contracts.tickets import Rejected, TicketFields
+from shared.contracts.tickets import Rejected
 
 Attempt = Callable[[Callable[[], Received], Callable[[str], Received]], Received]
 """Runs a pure step and turns whatever it raises into a value: shared/runtime/attempt.py."""
@@ -50,7 +49,9 @@ def read(
             lambda item=item: receive(normaliser, vendor, delivery_of(item, received_at), arrival),  # type: ignore[misc]
             lambda error: Received(refused=(failed(error),)),
         )
-        accepted += [_pulled(each, item) for each in received.accepted]
+        accepted += [
+            Normalised(as_listed(each.observation, item), each.unmapped) for each in received.accepted
+        ]
         refused += [(item, rejection) for rejection in received.refused]
         ignored += [received.ignored] if received.ignored else []
     return Read(tuple(accepted), tuple(refused), tuple(ignored))
@@ -68,13 +69,5 @@ def kept(
     return Rejected(
         id=id, tenant=tenant, source=source, stage=STAGE_WEBHOOK, reason=rejection.reason.value,
         detail=rejection.detail, received_at=at, rejected_at=at, content_type=_JSON, body=item.body,
-        verified=f"pull:{vendor.name}", headers=dict(item.headers),
+        verified=VERIFIED + vendor.name, headers=kept_headers_of(item),
     )  # fmt: skip
-
-
-def _pulled(one: Normalised, item: Item) -> Normalised:
-    sequence = one.observation.sequence if item.sequence is None else item.sequence
-    # A message is listed with its ticket as it is now, if at all, and says nothing of how it was then.
-    fields = one.observation.fields if item.written_at is None else TicketFields()
-    observation = msgspec.structs.replace(one.observation, pulled=True, sequence=sequence, fields=fields)
-    return Normalised(observation, one.unmapped)

@@ -23,7 +23,7 @@ from services.intake.core.vendors.port import Delivery
 from services.intake.core.webhook import receive
 from services.intake.settings import definitions_of
 from shared.configuration.models import Configuration
-from shared.contracts.tickets import Activity, Observation, Status, TicketFields
+from shared.contracts.tickets import Activity, Observation, Status
 from shared.runtime.attempt import attempt
 from tests.servers.desks.desk import EPOCH, Ticket
 from tests.servers.desks.github import GitHubDesk
@@ -190,4 +190,5 @@ def test_what_cannot_be_used_is_kept_and_can_be_retried_as_a_webhook() -> None:
     again = retried(record, sources("github"), now=EPOCH)
     assert ("future_time", None) == (record.reason, again.rejection)
     assert ["desk:acme/support#1"] == [one.ticket for one in again.observations]
-    assert isinstance(again.observations[0].fields, TicketFields)
+    (expected,) = pulled(GITHUB, TICKETS[0], received_at=EPOCH).accepted
+    assert msgspec.structs.replace(expected.observation, received_at=future) == again.observations[0]

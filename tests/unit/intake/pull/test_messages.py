@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from services.intake.core.arrival import Arrival
 from services.intake.core.pull.position import Position
-from services.intake.core.pull.reading import Read, read
+from services.intake.core.pull.reading import Read, kept, read
+from services.intake.core.rejected import retried
 from services.intake.core.vendors import VENDORS as ADAPTERS
 from services.intake.core.vendors.port import Delivery
 from services.intake.core.webhook import receive
@@ -26,7 +28,7 @@ from tests.servers.desks.jira import JiraDesk
 from tests.servers.desks.zendesk import ZendeskDesk
 from tests.unit.aging.partitions import Partition, bare
 from tests.unit.intake.pull.driving import Time, run
-from tests.unit.intake.pull.test_connectors import kind_of, normaliser
+from tests.unit.intake.pull.test_connectors import kind_of, normaliser, sources
 from tests.unit.intake.pull.vendors import (
     GITHUB,
     GITHUB_COMMENTS,
@@ -85,11 +87,11 @@ def desk_of(vendor: Vendor) -> Speaking:
     return found
 
 
-def listed(vendor: Vendor, desk: Desk, begin: datetime = BEGIN) -> Read:
+def listed(vendor: Vendor, desk: Desk, begin: datetime = BEGIN, received_at: datetime = EPOCH) -> Read:
     done = run(vendor.listing(), desk, Position.begin(begin), time=Time(), credentials=vendor.credentials)
     assert done.over.complaint is None
     assert not any(b"switch it off" in item.body for item in done.items), "no text is kept"
-    return read(normaliser(kind_of(vendor)), ADAPTERS[kind_of(vendor)], done.items, EPOCH, attempt)
+    return read(normaliser(kind_of(vendor)), ADAPTERS[kind_of(vendor)], done.items, received_at, attempt)
 
 
 def messages(vendor: Vendor, desk: Desk, begin: datetime = BEGIN) -> list[Observation]:
@@ -254,3 +256,17 @@ def test_what_gitlab_itself_writes_about_a_change_is_no_message() -> None:
     desk.say(8, 1, AT + timedelta(seconds=1))
     desk.system_notes = {8}
     assert ["note-7"] == [one.id for one in messages(GITLAB_NOTES, desk)]
+
+
+@each_list
+def test_a_message_that_could_not_be_used_is_the_same_one_when_it_is_retried(vendor: Vendor) -> None:
+    desk, kind = desk_of(vendor), kind_of(vendor)
+    desk.put(Ticket(1, AT, created_at=AT - timedelta(hours=1), assignee="8"))
+    desk.say(7, 1, AT)
+    (expected,) = messages(vendor, desk)
+    behind = EPOCH - timedelta(hours=2)  # our clock, so what was said is in the future
+    ((item, rejection),) = listed(vendor, desk, received_at=behind).refused
+    record = kept(item, rejection, id="r1", tenant="default", source="desk", vendor=ADAPTERS[kind], at=behind)
+    assert b"switch it off" not in record.body
+    (again,) = retried(record, sources(kind), now=EPOCH).observations
+    assert replace(expected, received_at=behind) == again
