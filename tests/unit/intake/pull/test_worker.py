@@ -36,8 +36,8 @@ from tests.servers.desks.desk import EPOCH, Desk, Ticket, failing
 from tests.servers.desks.github import GitHubDesk
 from tests.unit.intake.pull.driving import MARGINS
 from tests.unit.intake.pull.fetching import DeskFetch
-from tests.unit.intake.pull.test_connectors import sources
-from tests.unit.intake.pull.vendors import GITHUB, GITHUB_COMMENTS
+from tests.unit.intake.pull.test_connectors import kind_of, sources
+from tests.unit.intake.pull.vendors import GITHUB, GITHUB_COMMENTS, GITLAB_NOTES, Vendor
 from tests.unit.runtime.crashing import Countdown, Crash, Crashing
 
 pytestmark = pytest.mark.asyncio
@@ -66,12 +66,15 @@ class World:
     clock: ManualClock
     desk: Desk
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    credentials: dict[str, str] = field(default_factory=lambda: dict(GITHUB.credentials))
-    listings: tuple[Listing, ...] = field(default_factory=lambda: (GITHUB.listing(),))
+    vendor: Vendor = GITHUB
+    credentials: dict[str, str] = field(default_factory=dict)
+    listings: tuple[Listing, ...] = ()
     slept_us: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.counted = counters(self.registry)
+        self.credentials = dict(self.vendor.credentials)
+        self.listings = (self.vendor.listing(),)
 
     def worker(
         self, member: str = "a", *, until: timedelta, countdown: Countdown | None = None
@@ -88,11 +91,11 @@ class World:
             return port if countdown is None else Crashing(port, countdown)
 
         source = PulledSource(
-            "default", "desk", VENDORS["github"], "http://desk", self.credentials, self.listings, INTERVAL,
+            "default", "desk", VENDORS[kind_of(self.vendor)], "http://desk", self.credentials, self.listings, INTERVAL,
             MARGINS, begin=EPOCH - timedelta(hours=2),
         )  # fmt: skip
         parts = Parts(
-            guarded(self.bus), guarded(self.cursors), sources("github"), self.clock, self.counted, pause, member,
+            guarded(self.bus), guarded(self.cursors), sources(kind_of(self.vendor)), self.clock, self.counted, pause, member,
             lambda: f"{member}-{next(ids)}",
         )  # fmt: skip
         worker = PullWorker(parts, source, guarded(DeskFetch(self.desk, self.credentials, self.clock)))
@@ -123,18 +126,18 @@ class World:
 
 
 @asynccontextmanager
-async def world(directory: Path) -> AsyncIterator[World]:
+async def world(directory: Path, vendor: Vendor = GITHUB) -> AsyncIterator[World]:
     clock = ManualClock(to_us(EPOCH))
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(await FragileBus.open(directory, clock))
         await bus.ensure_topics({EVENTS.name: 1, REJECTED.name: 1})
         engine = await stack.enter_async_context(opened(f"sqlite+aiosqlite:///{directory}/intake.db"))
         await upgrade(engine, MIGRATIONS)
-        desk = GITHUB.desk(lambda: from_us(clock.now_us()))
+        desk = vendor.desk(lambda: from_us(clock.now_us()))
         desk.page_items_max = 2
         for number in range(1, 6):
             desk.put(Ticket(number, EPOCH - timedelta(minutes=60 - number)))
-        yield World(bus, SqlCursors(engine), clock, desk)
+        yield World(bus, SqlCursors(engine), clock, desk, vendor=vendor)
 
 
 FIVE = ["1 09:01", "2 09:02", "3 09:03", "4 09:04", "5 09:05"]
@@ -196,17 +199,20 @@ async def test_the_cursor_waits_for_the_acknowledgement_of_the_bus(tmp_path: Pat
 
 
 @pytest.mark.slow
-async def test_a_kill_before_or_after_any_call_of_a_port_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("vendor", [GITHUB, GITLAB_NOTES], ids=str)
+async def test_a_kill_before_or_after_any_call_of_a_port_loses_nothing(
+    tmp_path: Path, vendor: Vendor
+) -> None:
     for point in count():
         directory = tmp_path / str(point)
         directory.mkdir()
-        async with world(directory) as here:
+        async with world(directory, vendor) as here:
             try:
-                await here.worker(until=timedelta(seconds=1), countdown=Countdown(point)).run()
+                await here.worker(until=timedelta(seconds=5), countdown=Countdown(point)).run()
                 survived = True
             except Crash:
                 survived = False
-            await here.pull(until=timedelta(seconds=1))
+            await here.pull(until=timedelta(seconds=5))
             await here.pull(until=timedelta(minutes=11))
             seen = [event for event in await here.events() if isinstance(event, Observation)]
             assert FIVE == list(dict.fromkeys(await here.observed())), point
