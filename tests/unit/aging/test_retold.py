@@ -106,6 +106,16 @@ def of_clocks(facts: set[FactKey]) -> set[FactKey]:
     return {fact for fact in facts if fact[1][1]}
 
 
+def test_a_repeat_is_kept_and_leaves_its_ticket_alone() -> None:
+    partition = Partition(TERMS)
+    partition.take(OPENED_BY_WEBHOOK, said(1), clock_us=at(2))
+    repeat = partition.take(listed(1), clock_us=at(3))
+    again = partition.take(listed(1), clock_us=at(3))
+    assert ({}, 1, 1) == (repeat.tickets, len(repeat.marks), len(repeat.pulled))
+    assert ({}, 0, 0, 1) == (again.tickets, len(again.marks), len(again.pulled), again.repeated)
+    partition.check()
+
+
 def test_a_lost_answer_is_found_and_stops_its_clock() -> None:
     breached, met = ("sla.breached", "first_response", 1, at(5)), ("sla.met", "first_response", 1, at(1))
     _, before, _ = folded((OPENED_BY_WEBHOOK,))
