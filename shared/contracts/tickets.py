@@ -164,7 +164,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     run: str | None = None
     pulled: bool = False
     """Read from the source's list of what changed, not told by it: what it shows that was not known, a webhook
-    should have told. How an observation came is no part of what it is."""
+    should have told. What both say are two observations, of which the ticket makes one."""
     reason: Annotated[str, Meta(max_length=SUBJECT_CHARACTERS_MAX)] | None = None
     """Why, for changes made by hand (`barometer ticket void KEY --reason ...`)."""
     fields: TicketFields = TicketFields()

@@ -110,7 +110,9 @@ def order_of(mark: Mark) -> bytes:
     """Return the bytes that sort `mark` among its ticket's marks, and identify it.
 
     How and when it was received is no part of it: the same observation by webhook and by import is one.
-    Where its time is nothing but when it came, the time is no part of the identity either.
+    But that a source's list says it, too, is something else, and retold.py makes one of the two: left to
+    whichever comes first, a ticket would not be a function of the set. Where its time is nothing but when it
+    came, the time is no part of the identity either.
     """
     identity = mark.identity or _identity(mark)
     sequence = mark.sequence
@@ -131,7 +133,8 @@ def _identity(mark: Mark) -> bytes:
     content = _encoder.encode(
         (time_us, mark.sequence, mark.activity, mark.actor, mark.visibility, mark.reason, mark.fields)
     )
-    return digest(mark.source.encode(), mark.id.encode(), content)
+    listed = (b"listed",) if mark.pulled else ()
+    return digest(mark.source.encode(), mark.id.encode(), content, *listed)
 
 
 def time_of(order: bytes) -> int:

@@ -102,12 +102,12 @@ def test_the_order_within_a_batch_changes_nothing() -> None:
     assert {(KNOWN,)} == {tuple(outcomes(each)) for each in permutations(three)}
 
 
-def test_how_it_came_is_kept_with_a_mark_and_is_no_part_of_what_it_is() -> None:
+def test_what_is_told_and_what_is_listed_are_two_marks_whichever_comes_first() -> None:
     state = pulled(1, **WHOLE)
     told = msgspec.structs.replace(state, pulled=False)
     mark = decode_mark(encode_mark(mark_of(state)))
     assert state == observation_of(TENANT, "desk:1", mark)
-    assert order_of(mark) == order_of(mark_of(told))
+    assert order_of(mark) != order_of(mark_of(told))
 
 
 def test_they_are_counted_by_source_with_every_outcome_from_the_first_on() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -90,6 +91,18 @@ def test_what_webhooks_told_comes_to_the_same_with_the_pull_that_repeats_it(
     assert (ticket, facts, known) == folded((*pulled, *told, OPENED_BY_WEBHOOK))
     for late in (((OPENED_BY_WEBHOOK,), pulled, told), (pulled, told, (OPENED_BY_WEBHOOK,))):
         again, stands, _ = folded(*late)
+        assert (ticket, facts) == (again, stands)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_message_listed_just_as_it_was_told_and_another_like_it_come_to_the_same_in_any_order(
+    order: tuple[int, ...],
+) -> None:
+    told = said(1, CUSTOMER)
+    shown = (told, msgspec.structs.replace(told, pulled=True), listed(1, CUSTOMER, id="another"))
+    ticket, facts, _ = folded(shown)
+    for batches in ([(shown[place],) for place in order], [tuple(shown[place] for place in order)]):
+        again, stands, _ = folded(*batches)
         assert (ticket, facts) == (again, stands)
 
 
