@@ -17,9 +17,9 @@ from services.aging.core import attention, durations
 from services.aging.core.clock import NOT, end_of_pause, next_us, retime
 from services.aging.core.clocks import Clocks, Standing, begun, matched, standing
 from services.aging.core.erasure import erases
-from services.aging.core.mark import Mark, order_of, without_repeats
+from services.aging.core.mark import Mark, is_message, order_of, without_repeats
 from services.aging.core.movement import is_stated
-from services.aging.core.retold import is_message, without_retold
+from services.aging.core.retold import without_retold
 from services.aging.core.shown import show_fields
 from services.aging.core.story import Story
 from services.aging.core.terms import Terms

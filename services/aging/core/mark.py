@@ -35,6 +35,7 @@ _HAS_SEQUENCE: Final = b"\x01"
 _STOP: Final = b"\x00"
 _PAUSE: Final = b"\x01"
 _START: Final = b"\x02"
+_MESSAGES: Final = frozenset({Activity.CUSTOMER_MESSAGE, Activity.AGENT_MESSAGE, Activity.INTERNAL_NOTE})
 _STOPPING: Final = frozenset({Activity.MERGED, Activity.DELETED, Activity.SPAM})
 _STOPPED: Final = frozenset({Status.SOLVED, Status.CLOSED})
 
@@ -135,6 +136,11 @@ def _identity(mark: Mark) -> bytes:
     )
     listed = (b"listed",) if mark.pulled else ()
     return digest(mark.source.encode(), mark.id.encode(), content, *listed)
+
+
+def is_message(mark: Mark) -> bool:
+    """Return whether somebody wrote something, whoever can see it."""
+    return mark.activity in _MESSAGES
 
 
 def time_of(order: bytes) -> int:

@@ -16,8 +16,8 @@ from copy import copy
 from enum import Enum
 from typing import Final, NamedTuple
 
-from services.aging.core.mark import Mark
-from services.aging.core.retold import is_message, retold_messages
+from services.aging.core.mark import Mark, is_message
+from services.aging.core.retold import retold_messages
 from services.aging.core.shown import show_fields
 from services.aging.core.ticket import Ticket
 from shared.contracts.tickets import Activity

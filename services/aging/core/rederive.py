@@ -15,9 +15,9 @@ from services.aging.core.batch import Arrival, Dated, Item, Register, TicketId
 from services.aging.core.erasure import erases, without_content
 from services.aging.core.facts import Statement, changes
 from services.aging.core.fold import derive
-from services.aging.core.mark import MARKS_MAX, Mark, identity_of, without_repeats
+from services.aging.core.mark import MARKS_MAX, Mark, identity_of, is_message, time_of, without_repeats
 from services.aging.core.merges import heard, ignores_own_link, known_links, tell_survivors
-from services.aging.core.retold import is_message, without_retold
+from services.aging.core.retold import NEAR_US, without_retold
 from services.aging.core.terms import Terms
 from services.aging.core.ticket import Draft, Ticket
 from shared.contracts.backlog import Cause, FactType
@@ -113,7 +113,7 @@ def _added(
     for arrival in arrivals:
         if arrival.order in known or arrival.order in added:
             continue
-        if arrival.order < over and (is_erased or not erases(arrival.mark)):
+        if _was_condensed(arrival, over) and (is_erased or not erases(arrival.mark)):
             continue
         if earliest.get(identity_of(arrival.order), arrival.order) < arrival.order:
             continue
@@ -124,6 +124,18 @@ def _added(
         else:
             added[arrival.order] = Dated(arrival.order, arrival.mark)
     return added, len(arrivals) - len(added) - len(too_many), too_many
+
+
+def _was_condensed(arrival: Arrival, over: bytes) -> bool:
+    """Return whether what comes was part of the timeline that was condensed to `over`, or might as well have been.
+
+    A pulled message stands a little behind the one that tells of it, and so perhaps behind all that counted.
+    """
+    if not over or arrival.order < over:
+        return arrival.order < over
+    return (
+        is_message(arrival.mark) and arrival.mark.pulled and arrival.mark.time_us <= time_of(over) + NEAR_US
+    )
 
 
 def _says_nothing(marks: Sequence[Dated], timeline: Sequence[Dated], added: Collection[Dated]) -> bool:

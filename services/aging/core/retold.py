@@ -5,7 +5,7 @@ first one began. As observations the two differ for good, for a webhook shows th
 message was written and a list of messages cannot. So a pulled message is left out wherever the timeline has
 it from elsewhere, and that is a property of the set of marks: whichever came first, the ticket is the same.
 
-They are the same message by its id, where the adapter makes its webhooks' event ids of it. Where it cannot, or
+They are the same message by its id (and within a minute), where the adapter makes its webhooks' event ids of it. Where it cannot, or
 could not yet, they are by second, activity, actor and visibility, one for one: of two answers in a second, one of
 them told, the other is still found. A message that is pulled again and shown otherwise (its author has another role
 by now) is the one that stands first.
@@ -17,16 +17,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from services.aging.core.mark import Mark
+from services.aging.core.mark import Mark, is_message
 from shared.contracts.instants import SECOND_US
-from shared.contracts.tickets import Activity
 
-_MESSAGES: Final = frozenset({Activity.CUSTOMER_MESSAGE, Activity.AGENT_MESSAGE, Activity.INTERNAL_NOTE})
-
-
-def is_message(mark: Mark) -> bool:
-    """Return whether somebody wrote something, whoever can see it."""
-    return mark.activity in _MESSAGES
+NEAR_US: Final = 60 * SECOND_US
+"""So far apart webhook and list may date one message."""
 
 
 def without_retold(marks: Sequence[Mark]) -> Sequence[Mark]:
@@ -40,24 +35,36 @@ def without_retold(marks: Sequence[Mark]) -> Sequence[Mark]:
 def retold_messages(marks: Sequence[Mark]) -> set[int]:
     """Return the places in `marks` of the pulled messages that others of them tell of."""
     messages = [(place, mark) for place, mark in enumerate(marks) if is_message(mark)]
-    pulled = {_id(mark) for _, mark in messages if mark.pulled}
-    told = {_id(mark) for _, mark in messages if not mark.pulled}
-    spare = Counter(_likeness(mark) for _, mark in messages if not mark.pulled and _id(mark) not in pulled)
+    told, pulled = _Times(), _Times()
+    for _, mark in messages:
+        (pulled if mark.pulled else told).add(mark)
+    spare = Counter(_likeness(mark) for _, mark in messages if not mark.pulled and not pulled.has(mark))
     retold = set()
     for place, mark in messages:
         if not mark.pulled:
             continue
-        if _id(mark) in told:
+        if told.has(mark):
             retold.add(place)
         elif spare[_likeness(mark)]:
             spare[_likeness(mark)] -= 1
             retold.add(place)
-        told.add(_id(mark))
+        told.add(mark)
     return retold
 
 
-def _id(mark: Mark) -> tuple[str, str]:
-    return mark.source, mark.id
+class _Times:
+    """When messages were, by id."""
+
+    def __init__(self) -> None:
+        self._times: dict[tuple[str, str], list[int]] = {}
+
+    def add(self, mark: Mark) -> None:
+        self._times.setdefault((mark.source, mark.id), []).append(mark.time_us)
+
+    def has(self, mark: Mark) -> bool:
+        """Return whether one of them is `mark`, though dated a little otherwise."""
+        times = self._times.get((mark.source, mark.id), ())
+        return any(abs(mark.time_us - time_us) <= NEAR_US for time_us in times)
 
 
 def _likeness(mark: Mark) -> tuple[object, ...]:

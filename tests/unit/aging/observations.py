@@ -160,8 +160,7 @@ def _drawn(
     fields: TicketFields, number: int, dated_by_receipt: bool, pulled: bool,
 ) -> Observation:  # fmt: skip
     time_us = at(hours) + nudge
-    if pulled:  # as no webhook numbers it: how it came is no part of what it is
-        sequence, dated_by_receipt = 9, False
+    dated_by_receipt &= not pulled  # a list says of everything when it was
     return Observation(
         tenant=tenant,
         source="desk",

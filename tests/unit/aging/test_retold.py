@@ -177,6 +177,16 @@ def test_of_two_alike_within_a_second_of_which_one_was_told_the_other_is_found()
         assert [KNOWN, MESSAGE] == sorted(outcomes)
 
 
+def test_what_was_condensed_is_not_found_again_by_a_list_that_is_read_once_more() -> None:
+    partition, last = Partition(TERMS), listed(2, sequence=9)  # it stands behind all that counted
+    partition.take(OPENED_BY_WEBHOOK, said(2, status=Status.SOLVED), last, clock_us=at(3))
+    partition.condense(at(4))
+    outcome = partition.take(last, clock_us=at(30))
+    assert ([], {}, True) == (outcome.pulled, outcome.marks, partition.ticket(ID).condensed)
+    lost = partition.take(listed(3, id="comment-2"), clock_us=at(31))
+    assert [MESSAGE] == [one.outcome for _, one in lost.pulled]
+
+
 def test_a_survivor_hears_a_message_of_the_ticket_it_absorbed_once() -> None:
     link = seen("desk:1", 5, merged_into="desk:2")
     partition = Partition(TERMS)
