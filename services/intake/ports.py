@@ -103,6 +103,10 @@ class Counters(Protocol):
         """Count `number` more requests to the vendor of `source`; 0 shows the counter."""
         ...
 
+    def show_pull(self, source: str, *, alone: bool) -> None:
+        """Show that `source` is pulled, and whether that is the only way its changes come: then none was lost."""
+        ...
+
     def show_pulled(self, source: str, known_until_us: int) -> None:
         """Show up to when all changes at `source` are known by pulling."""
         ...

@@ -78,6 +78,9 @@ class Uncounted:
     def count_pull(self, source: str, outcome: PullOutcome, number: int = 1) -> None:
         """See intake's port."""
 
+    def show_pull(self, source: str, *, alone: bool) -> None:
+        """See intake's port."""
+
     def show_pulled(self, source: str, known_until_us: int) -> None:
         """See intake's port."""
 

@@ -55,6 +55,12 @@ class PrometheusCounters:
             ["source"],
             registry=registry,
         )
+        self._alone = Gauge(
+            "barometer_pull_alone",
+            "1: no webhook of the source is taken, so that pulling finds all there is, and nothing that was lost.",
+            ["source"],
+            registry=registry,
+        )
         self._ignored_reasons: set[str] = set()
         # Children are bound once: looking one up costs four times as much as counting.
         self._outcomes = {outcome: events.labels(SERVICE, outcome.value) for outcome in Outcome}
@@ -86,6 +92,10 @@ class PrometheusCounters:
     def count_pull(self, source: str, outcome: PullOutcome, number: int = 1) -> None:
         """See `Counters.count_pull`."""
         self._pulls.labels(source, outcome.value).inc(number)
+
+    def show_pull(self, source: str, *, alone: bool) -> None:
+        """See `Counters.show_pull`."""
+        self._alone.labels(source).set(alone)
 
     def show_pulled(self, source: str, known_until_us: int) -> None:
         """See `Counters.show_pulled`."""

@@ -41,6 +41,7 @@ def _pulled(source: Source, pull: SourcePull, environment: Mapping[str, str]) ->
         interval=timedelta(seconds=pull.interval_seconds),
         margins=Margins(timedelta(seconds=pull.settle_seconds), timedelta(seconds=pull.overlap_seconds)),
         begin=pull.begin,
+        alone=source.webhook is None and not source.inbox,
     )
 
 

@@ -92,6 +92,7 @@ class PullWorker:
         self._saved_us = 0
         for outcome in PullOutcome:
             parts.counters.count_pull(source.source, outcome, 0)
+        parts.counters.show_pull(source.source, alone=source.alone)
 
     def stop(self) -> None:
         """Let `run` finish the request in hand and return."""

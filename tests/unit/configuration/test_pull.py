@@ -39,6 +39,17 @@ def test_a_pulled_source_needs_no_webhook() -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "alone"),
+    [("", True), ("    webhook: {secret: {env: TOKEN}}\n", False), ("    inbox: true\n", False)],
+)
+def test_whether_changes_come_by_the_pull_alone_is_told_by_what_else_is_taken(
+    lines: str, alone: bool
+) -> None:
+    (pulled,) = pulled_of(read(GITHUB + lines), {"TOKEN": "s3cret"})
+    assert alone is pulled.alone
+
+
+@pytest.mark.parametrize(
     ("line", "what"),
     [
         (6, "url: http://desk.example.com|without https anybody on the way reads the token; write https://"),

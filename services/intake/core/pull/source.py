@@ -28,6 +28,8 @@ class PulledSource:
     margins: Margins
     begin: datetime | None = None
     """From when on changes are wanted; None: from the first start on."""
+    alone: bool = False
+    """No webhook of the source is taken, so nothing that is pulled was lost."""
 
     def __repr__(self) -> str:
         """Return what may be shown: no secret."""

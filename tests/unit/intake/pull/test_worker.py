@@ -157,6 +157,12 @@ async def test_what_changed_is_on_the_bus_and_the_cursor_behind_it(tmp_path: Pat
         )
 
 
+async def test_it_shows_whether_the_pull_is_the_only_way_of_its_source(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.pull()
+        assert 0 == here.figure("barometer_pull_alone")
+
+
 async def test_it_is_asked_again_at_each_interval_and_not_before(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         await here.pull(until=timedelta(minutes=4))
