@@ -139,7 +139,8 @@ class _Run:
         partial_names = (f"{process.name}/alerting", f"{process.name}/courier")
         others = [task for task in process.tasks if not task.get_name().startswith(partial_names)]
         self._until("aging stops", lambda: all(task.done() for task in others))
-        self._until("alerting reads to the end", lambda: _has_read_all(world, alerting))
+        # What the last clocks made fire is told as well: there is no next owner to do it.
+        self._until("alerting ends", lambda: _has_read_all(world, alerting) and next_due_us(world) is None)
         alerting.stop()
         self._until("the end", lambda: heir.process is None)
 
