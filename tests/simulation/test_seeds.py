@@ -26,6 +26,7 @@ FOUND: Final = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", FOUND)
 def test_what_a_seed_found_stays_mended(seed: int) -> None:
     simulate(seed)

@@ -95,6 +95,7 @@ def numbers(counters: Counters) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 @given(TERMS, st.lists(sendings(), max_size=10))
 def test_no_counter_ever_goes_back_and_their_sum_is_the_stock(terms: Terms, sent: list[Sending]) -> None:
     partition = Partition(terms)
@@ -221,6 +222,7 @@ def test_the_last_bound_belongs_to_its_bucket() -> None:
     assert [2, *[1] * (len(bounds) - 1), 1] == book.counters[KEY].clocks["first_response"].durations
 
 
+@pytest.mark.slow
 @given(TERMS, st.lists(sendings(observations(runs=False)), max_size=10))
 def test_verdicts_without_their_corrections_are_the_facts_that_stand(
     terms: Terms, sent: list[Sending]

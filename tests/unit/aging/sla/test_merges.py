@@ -192,6 +192,7 @@ LINKINGS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.data(), st.lists(LINKINGS, min_size=2, max_size=10))
 def test_what_merged_tickets_tell_each_other_comes_to_the_same_rest_in_any_order(
@@ -209,6 +210,7 @@ def test_what_merged_tickets_tell_each_other_comes_to_the_same_rest_in_any_order
     assert results[0] == results[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.data(), st.lists(LINKINGS, min_size=2, max_size=10))
 def test_what_merged_tickets_tell_each_other_comes_to_the_same_rest_though_their_partitions_clocks_differ(
