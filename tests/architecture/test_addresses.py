@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.architecture.tree import ROOT, tracked_files
+from tests.architecture.tree import tracked_files
 
 # In pieces, so that this file does not hold what it looks for.
 HOSTS: Final = (
@@ -37,16 +36,6 @@ def unwanted(files: list[Path]) -> list[str]:
     return found
 
 
-def _git_is_there() -> bool:
-    try:
-        done = subprocess.run(["git", "rev-parse"], cwd=ROOT, check=False, capture_output=True, timeout=30)
-    except FileNotFoundError:
-        return False
-    return done.returncode == 0
-
-
-# Of an unpacked archive nobody knows which files are the project's; in a clone, and so in CI, it always runs.
-@pytest.mark.skipif(not _git_is_there(), reason="what is part of the project is known to git alone")
 def test_no_file_names_a_path_of_a_machine_or_a_host_of_a_registry() -> None:
     assert [] == unwanted(tracked_files())
 
