@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pytest
 
-from services.aging.core import adoption, memory
+from services.aging.core import adoption
 from services.aging.core.terms import Terms
 from services.aging.worker import AgingLogic, Placement, adopting
-from shared.contracts.backlog import Cause, Cell, Fact, FactType, TermsAdopted
+from shared.contracts.backlog import Cause, Fact, FactType, TermsAdopted
 from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.instants import from_us, rfc3339, to_us
 from shared.contracts.tickets import Activity, Actor, Priority, Status, WaitReason
@@ -406,25 +406,6 @@ async def test_a_batch_that_meets_what_a_later_owner_wrote_ends_as_lost(worker: 
         await sleeper.fold(worker.log[-1:], from_us=taken.clock_us, until_us=at(3))
 
 
-@pytest.mark.parametrize("steps", range(1, 5))
-async def test_new_edges_reach_every_cell_whenever_its_owner_falls(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch, steps: int
-) -> None:
-    monkeypatch.setattr(memory, "TIMED_MAX", 1)
-    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
-    worker.append(at(0), *(seen(f"desk:{number}", hours=0, queue=f"{number}") for number in range(4)))
-    await worker.rest(at(1))
-    configure(worker, 2, at(1), calendar=[hours()], sla=policies(resolution=48))
-    worker.configurations.versions[2].document["age"] = {"edges": [FAR], "buckets": [FAR], "from": "created"}
-    for _ in range(steps):
-        await worker.step(at(2))
-    await worker.start()
-    await worker.rest(at(3))
-    await worker.rest(at(4))
-    newest = {cell.queue: cell.edges_seconds for cell in worker.all(Cell)}
-    assert dict.fromkeys("0123", (FAR,)) == newest
-
-
 async def test_hours_that_change_during_a_pause_change_when_it_has_lasted_too_long(worker: Worker) -> None:
     promised = policies(resolution=48)
     promised["policies"][0]["max_pause"] = 2 * 3_600
@@ -439,20 +420,3 @@ async def test_hours_that_change_during_a_pause_change_when_it_has_lasted_too_lo
     await worker.rest(at(6))
     resumed = fact(worker, FactType.SLA_RESUMED)
     assert ("max_pause", at(5) + 1) == (resumed.reason, to_us(resumed.at))
-
-
-@pytest.mark.parametrize("steps", range(1, 5))
-async def test_edges_that_always_held_count_the_tickets_they_came_with_whenever_the_owner_falls(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch, steps: int
-) -> None:
-    monkeypatch.setattr(memory, "TIMED_MAX", 1)
-    configure(worker, 1, at(0), calendar=[hours()], sla=policies(resolution=48))
-    worker.configurations.versions[1].document["age"] = {"edges": [FAR], "buckets": [FAR], "from": "created"}
-    worker.append(at(0), *(seen(f"desk:{number}", hours=0, queue=f"{number}") for number in range(4)))
-    for _ in range(steps):
-        await worker.step(at(1))
-    await worker.start()
-    await worker.rest(at(2))
-    await worker.rest(at(3))
-    newest = {cell.queue: cell.edges_seconds for cell in worker.all(Cell)}
-    assert dict.fromkeys("0123", (FAR,)) == newest

@@ -21,7 +21,6 @@ from services.aging.worker.logic import RUN_SILENCE_US_MAX
 from shared.bus.port import Outgoing
 from shared.codec import to_outgoing
 from shared.contracts.backlog import Cause, Cell, FactType, Flow, PartitionClock, TicketState
-from shared.contracts.configuration import ConfigApplied, ConfigVersion
 from shared.contracts.instants import SECOND_US, from_us, to_us
 from shared.contracts.tickets import Absorbed, Actor, MessageMark, Observation, Rejected, Status
 from shared.contracts.topics import EVENTS
@@ -384,76 +383,3 @@ async def test_a_merge_that_cannot_be_folded_is_kept_whole(
     assert [("mail", msgspec.json.encode(absorbed))] == [
         (one.source, one.body) for one in worker.all(Rejected)
     ]
-
-
-# -------------------------------------------------------------------------------------- configuration
-def configure(
-    worker: Worker, number: int, clock_us: int, *, effective_us: int | None = None, **age: Any
-) -> None:
-    worker.configurations.versions[number] = ConfigVersion(
-        version=number,
-        effective_from=from_us(clock_us if effective_us is None else effective_us),
-        recorded_at=from_us(clock_us),
-        digest=str(number),
-        document={"age": age},
-    )
-    worker.append(clock_us, ConfigApplied(version=number, at=from_us(clock_us)))
-
-
-def crossings(worker: Worker) -> list[tuple[str, float]]:
-    return [
-        (fact.clock, (to_us(fact.at) - START_US) / HOUR_US)
-        for fact in worker.facts()
-        if fact.type is FactType.AGE_CROSSED
-    ]
-
-
-@pytest.mark.asyncio
-async def test_the_first_configuration_holds_for_all_that_was_not_read_yet(worker: Worker) -> None:
-    configure(worker, 1, at(100), edges=[43_200], buckets=[])
-    worker.append(at(100), seen(hours=0))
-    await worker.rest()
-    assert [("age.43200", 12.0)] == crossings(worker)
-
-
-@pytest.mark.asyncio
-async def test_new_edges_count_from_when_they_were_applied_whatever_crashes(worker: Worker) -> None:
-    worker.append(START_US, seen(hours=0))
-    await worker.rest(at(10))
-    configure(worker, 1, at(10), edges=[3_600, 43_200], buckets=[3_600])
-    await worker.step()
-    await worker.start()
-    await worker.rest(at(11))
-    assert {(1, 0)} == {older for _, older, *_ in worker.cells().values()}
-    await worker.rest(at(30))
-    assert [("age.43200", 12.0)] == crossings(worker)
-    assert {(1, 1)} == {older for _, older, *_ in worker.cells().values()}
-
-
-@pytest.mark.asyncio
-async def test_edges_that_count_later_change_the_cells_only_then(worker: Worker) -> None:
-    worker.append(START_US, seen(hours=0))
-    configure(worker, 1, START_US, effective_us=at(30), edges=[3_600, 126_000], buckets=[3_600])
-    await worker.rest(at(29))
-    await worker.start()
-    await worker.step(at(29) + SECOND_US)
-    assert {(1, 0, 0, 0, 0)} == {older for _, older, *_ in worker.cells().values()}
-    await worker.rest(at(31))
-    assert {(1, 0)} == {older for _, older, *_ in worker.cells().values()}
-    await worker.rest(at(100))
-    assert [("age.86400", 24.0), ("age.126000", 35.0)] == crossings(worker)
-
-
-@pytest.mark.asyncio
-async def test_rows_say_from_when_a_reopened_ticket_ages_once_that_is_configured_otherwise(
-    worker: Worker,
-) -> None:
-    worker.append(
-        at(9), seen(hours=0, status=Status.SOLVED, created_hours=-5), seen(hours=8, status=Status.NEW)
-    )
-    await worker.rest()
-    from_episode: dict[str, Any] = {"from": "episode"}
-    configure(worker, 1, at(9), **from_episode)
-    await worker.rest(at(10))
-    rows = await worker.store.load_tickets(IDS)
-    assert at(8) == rows[IDS[0]].aged_from_us
