@@ -180,12 +180,7 @@ def answered(here: Deployment) -> set[int]:
 def test_a_kill_in_the_middle_of_a_list_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     with tracked(tmp_path) as (tracker, here):
         opened(tracker, here)
-        process = here.processes["aging"]
-        tracker.is_away = False
-        for pages in (2, 3):
-            more(tracker, pages)
-            process.kill9()
-            process.start().wait_ready()
+        killed_after(here, tracker, 2, 3)
         wait_until(lambda: here.backlog()["open"] == len(NUMBERS), "every ticket", deadline_s=WAIT_S)
         wait_until(lambda: lost(here) == LOST, "every lost webhook to be told of", deadline_s=WAIT_S)
         told = {f"tracker:{REPOSITORY}#{number}": 1 if number in LOST else 2 for number in NUMBERS}
@@ -214,12 +209,7 @@ def test_messages_that_only_their_tickets_show_are_found_through_kills(tmp_path:
             "the webhooks to be folded",
             deadline_s=WAIT_S,
         )
-        process = here.processes["aging"]
-        forge.is_away = False
-        for requests in (3, 5):
-            more(forge, requests)
-            process.kill9()
-            process.start().wait_ready()
+        killed_after(here, forge, 3, 5)
         wait_until(lambda: set(range(1, 13)) == answered(here), "every answer", deadline_s=WAIT_S)
         wait_until(lambda: {2, 5, 11} == lost(here), "every lost webhook to be told of", deadline_s=WAIT_S)
         told_keys = {
@@ -228,10 +218,15 @@ def test_messages_that_only_their_tickets_show_are_found_through_kills(tmp_path:
         wait_until(lambda: told_keys == observations(here, told_keys), "every observation", deadline_s=WAIT_S)
 
 
-def more(tracker: Desk, pages: int) -> None:
-    """Return once so many pages more were asked for."""
-    wanted = len(tracker.asked) + pages
-    wait_until(lambda: len(tracker.asked) >= wanted, "pages to be asked for", deadline_s=WAIT_S)
+def killed_after(here: Deployment, desk: Switched, *numbers: int) -> None:
+    """Let the desk answer; kill the process, and start it, whenever so many pages more were asked for."""
+    desk.is_away = False
+    for number in numbers:
+        wanted = len(desk.asked) + number
+        wait_until(lambda: len(desk.asked) >= wanted, "pages to be asked for", deadline_s=WAIT_S)  # noqa: B023 (over before the next)
+        process = here.processes["aging"]
+        process.kill9()
+        process.start().wait_ready()
 
 
 def observations(here: Deployment, keys: dict[str, int]) -> dict[str, int]:
